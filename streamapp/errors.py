@@ -1,0 +1,105 @@
+"""The one error tree.
+
+StreamappError                      code                    disposition
+├── ConfigError                     config                  HALT
+├── SchemaError                     schema                  HALT
+├── ModelError                      model                   HALT
+│   ├── ModelLoadError              model_load              HALT
+│   └── ContractError               model_contract          HALT
+├── InferenceError                  inference               DEAD_LETTER
+├── DependencyError                 dependency              RETRY
+│   ├── BrokerUnavailable           broker_unavailable      RETRY
+│   ├── PublishError                publish                 RETRY
+│   └── FeatureStoreUnavailable     feature_store           RETRY
+└── RecordTooLarge                  record_too_large        DEAD_LETTER
+
+An exception outside this tree is a bug: the worker stops without acknowledging.
+A bad *row* is not an exception at all; it is a `streamapp.types.Failure` in its batch.
+"""
+
+from enum import Enum
+from typing import ClassVar
+
+
+class Disposition(Enum):
+    """What the worker does with the rows of a batch whose stage raised."""
+
+    DEAD_LETTER = "dead_letter"
+    RETRY = "retry"
+    HALT = "halt"
+
+
+class StreamappError(Exception):
+    """Base of everything that streamapp raises on purpose."""
+
+    code: ClassVar[str] = "streamapp"
+    disposition: ClassVar[Disposition] = Disposition.HALT
+
+
+class ConfigError(StreamappError):
+    """A pipeline file cannot be used; the message names file, line, key and what to do."""
+
+    code = "config"
+
+
+class SchemaError(StreamappError):
+    """A declared event schema is contradictory or cannot be honoured by its format."""
+
+    code = "schema"
+
+
+class ModelError(StreamappError):
+    """A model cannot serve."""
+
+    code = "model"
+
+
+class ModelLoadError(ModelError):
+    """The artefact is absent, unsafe, corrupt or not of the declared runtime."""
+
+    code = "model_load"
+
+
+class ContractError(ModelError):
+    """The model's signature and what the pipeline gives or expects do not match."""
+
+    code = "model_contract"
+
+
+class InferenceError(StreamappError):
+    """The model failed on an input that fits its signature."""
+
+    code = "inference"
+    disposition = Disposition.DEAD_LETTER
+
+
+class DependencyError(StreamappError):
+    """Something outside is unavailable; that is not the event's fault."""
+
+    code = "dependency"
+    disposition = Disposition.RETRY
+
+
+class BrokerUnavailable(DependencyError):
+    """No Kafka broker answers at the configured address."""
+
+    code = "broker_unavailable"
+
+
+class PublishError(DependencyError):
+    """The broker did not acknowledge an output record."""
+
+    code = "publish"
+
+
+class FeatureStoreUnavailable(DependencyError):
+    """The online store did not answer."""
+
+    code = "feature_store"
+
+
+class RecordTooLarge(StreamappError):
+    """An output record exceeds what the broker accepts."""
+
+    code = "record_too_large"
+    disposition = Disposition.DEAD_LETTER

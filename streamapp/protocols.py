@@ -1,0 +1,155 @@
+"""The extension points and the seams between stages. N rows in, N rows out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from streamapp.types import (
+    Array,
+    EventBatch,
+    FeatureBlock,
+    OutcomeBatch,
+    OutgoingBatch,
+    RecordBatch,
+    Routes,
+    ScoreBlock,
+    ScoredBatch,
+)
+
+
+class Clock(Protocol):
+    """Time, injected."""
+
+    def now_ms(self) -> int:
+        """Wall clock, ms since the epoch."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Monotonic seconds, for durations and deadlines."""
+        ...
+
+
+class Decoder(Protocol):
+    """Bytes to typed columns."""
+
+    def decode(self, records: RecordBatch) -> EventBatch:
+        """Decode n records; a bad row becomes a failure with field, rule and value, never an exception."""
+        ...
+
+
+class OutcomeDecoder(Protocol):
+    """Bytes of the label topic to ids, labels and times."""
+
+    def decode(self, records: RecordBatch) -> OutcomeBatch:
+        """Decode n records; a bad row becomes a failure, never an exception."""
+        ...
+
+
+class Router(Protocol):
+    """Keys to variants."""
+
+    def route(self, events: EventBatch) -> Routes:
+        """Assign every healthy row to the variant that answers it and to the shadows that score it."""
+        ...
+
+
+class Enricher(Protocol):
+    """Entity columns to features, per variant."""
+
+    def enrich(self, events: EventBatch, routes: Routes) -> tuple[FeatureBlock, ...]:
+        """One block per variant. Blocking (store reads). Raises `FeatureStoreUnavailable`."""
+        ...
+
+    def close(self) -> None:
+        """Release the store."""
+        ...
+
+
+class Inferrer(Protocol):
+    """Features and event columns to scores, per variant."""
+
+    def infer(self, events: EventBatch, features: Sequence[FeatureBlock]) -> tuple[ScoreBlock, ...]:
+        """One block per variant. Blocking; called from the inference thread only."""
+        ...
+
+    def close(self) -> None:
+        """Release the models."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One input or output of a model. dtype is NumPy's name (`float32`, `int64`, `str`); shape has None for a
+    free axis, the first axis being rows."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a model takes and gives."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+
+class Runtime(Protocol):
+    """A loaded model. Implementations run through `streamapp.testing.check_runtime`."""
+
+    @property
+    def signature(self) -> Signature:
+        """Read off the model where the format carries it, else as declared."""
+        ...
+
+    def infer(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Score m rows: every input and every output has first axis m. Raises `InferenceError`."""
+        ...
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeOptions:
+    """How to run a model. device: `auto`, `cpu`, `cuda` or `cuda:i`. threads: intra-op CPU threads, 0 for the
+    runtime's choice. signature: as declared in the pipeline file, for formats that carry none."""
+
+    device: str = "auto"
+    threads: int = 1
+    signature: Signature | None = None
+
+
+RuntimeLoader = Callable[[Path, RuntimeOptions], Runtime]
+"""What an entry point of group `streamapp.runtimes` names. Raises `ModelLoadError`."""
+
+
+class Encoder(Protocol):
+    """A scored batch to the bytes that are published."""
+
+    def predictions(self, scored: ScoredBatch) -> OutgoingBatch:
+        """One record per answered row, in row order."""
+        ...
+
+    def dead_letters(self, scored: ScoredBatch) -> OutgoingBatch:
+        """One record per failed row, in row order: original key, value and headers, plus the cause."""
+        ...
+
+
+class Publisher(Protocol):
+    """Sends records and says when they are durable."""
+
+    async def publish(self, batches: Sequence[OutgoingBatch]) -> None:
+        """Return once the broker acknowledged every record. Raises `PublishError`."""
+        ...
+
+
+class Observer(Protocol):
+    """Sees every scored batch beside the hot path."""
+
+    def observe(self, scored: ScoredBatch) -> None:
+        """Take the batch in. May lag; an exception here never fails the batch."""
+        ...
