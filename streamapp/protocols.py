@@ -139,6 +139,32 @@ class Encoder(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A batch that is ready for its models."""
+
+    records: RecordBatch
+    events: EventBatch
+    routes: Routes
+    features: tuple[FeatureBlock, ...]
+
+
+class ScoringPath(Protocol):
+    """The hot path between fetch and publish, as the worker sees it. `streamapp.pipeline.Pipeline` is the one."""
+
+    def prepare(self, records: RecordBatch) -> Prepared:
+        """Decode, route and enrich. Blocking. Raises `FeatureStoreUnavailable`."""
+        ...
+
+    def score(self, prepared: Prepared) -> ScoredBatch:
+        """Infer. Blocking; one call at a time."""
+        ...
+
+    def encode(self, scored: ScoredBatch) -> tuple[OutgoingBatch, ...]:
+        """What to publish: predictions and dead letters; empty batches left out."""
+        ...
+
+
 class Publisher(Protocol):
     """Sends records and says when they are durable."""
 
