@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from streamapp.errors import ConfigError
+from streamapp.route import HashRouter, Share, bucket, deal
+from streamapp.types import EventBatch
+
+GOLDEN_BUCKETS = {"": 8944, "flight-1": 5188, "N14228": 9582, "ключ": 165, "a" * 300: 3872}
+
+
+def events(keys: list[str]) -> EventBatch:
+    return EventBatch({}, keys, keys, np.zeros(len(keys), np.int64), {})
+
+
+def test_buckets_of_known_keys_never_change() -> None:
+    assert {key: bucket(key, "flight-delays") for key in GOLDEN_BUCKETS} == GOLDEN_BUCKETS
+
+
+def test_the_salt_decides_the_split() -> None:
+    keys = [f"key-{i}" for i in range(2_000)]
+    shares = [Share("a", 1), Share("b", 1)]
+    one, other = (HashRouter(salt, shares).route(events(keys)).answers for salt in ("one", "other"))
+    assert 0.4 < np.mean(one == other) < 0.6
+
+
+def test_a_million_keys_are_shared_by_weight() -> None:
+    keys = [f"key-{i}" for i in range(1_000_000)]
+    answers = HashRouter("salt", [Share("a", 70), Share("b", 30)]).route(events(keys)).answers
+    standard_error = (0.7 * 0.3 / len(keys)) ** 0.5
+    assert abs(np.mean(answers == 0) - 0.7) < 4 * standard_error
+
+
+def test_a_shadow_scores_its_share_of_all_keys_whoever_answers_them() -> None:
+    keys = [f"key-{i}" for i in range(20_000)]
+    shares = [Share("a", 50), Share("b", 50), Share("candidate", 0, shadow=0.25)]
+    routes = HashRouter("salt", shares).route(events(keys))
+    assert not np.any(routes.answers == 2)
+    shadowed_answers = routes.answers[routes.rows[2]]
+    assert abs(len(shadowed_answers) / len(keys) - 0.25) < 0.015
+    assert abs(np.mean(shadowed_answers == 0) - 0.5) < 0.03
+
+
+def test_weights_that_are_all_zero_are_refused() -> None:
+    with pytest.raises(ConfigError, match="no variant has a weight"):
+        deal([0, 0])
