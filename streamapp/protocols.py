@@ -179,3 +179,29 @@ class Observer(Protocol):
     def observe(self, scored: ScoredBatch) -> None:
         """Take the batch in. May lag; an exception here never fails the batch."""
         ...
+
+
+class OutcomeHandler(Protocol):
+    """Takes the records of the label topic, in offset order per partition."""
+
+    def join(self, records: RecordBatch) -> None:
+        """Join n outcomes to their predictions. Blocking; called in the observing thread. The records are
+        acknowledged once this returned, so an exception stops the worker."""
+        ...
+
+
+class Outbox(Protocol):
+    """What observing produced for other topics: signals."""
+
+    def drain(self) -> Sequence[OutgoingBatch]:
+        """Take what is waiting to be sent, in the observing thread after each batch; publishing is best effort."""
+        ...
+
+
+class StageTimer(Protocol):
+    """Told once per micro-batch how long its stages took."""
+
+    def batch(self, rows: int, seconds_by_stage: Mapping[str, float]) -> None:
+        """A batch of `rows` was published and acknowledged. Stages: `wait` (fetched until taken), `prepare`,
+        `score`, `encode`, `publish`. Called in the event loop: must not block."""
+        ...
