@@ -1,0 +1,1 @@
+"""The pipeline file: its settings tree, and a loader whose errors name line, key and remedy."""

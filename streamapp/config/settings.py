@@ -162,7 +162,8 @@ class VariantSettings(Section):
     feature_service: str | None = None
     """Feast feature service; absent for a model that takes event fields only."""
     inputs: dict[str, tuple[str, ...] | str]
-    """Model input name -> an event field, or a list of event fields and `view:feature` names that become the columns of a matrix."""
+    """Model input name -> an event field, or a list of event fields and `view:feature` names that become the columns
+    of a matrix."""
     outputs: dict[str, OutputSettings] = Field(min_length=1)
     """Score name -> where it is found."""
     signature_inputs: dict[str, TensorSettings] | None = None
@@ -177,7 +178,8 @@ class FeatureViewSettings(Section):
     max_age_s: float | None = Field(default=None, gt=0)
     """Oldest feature that counts as fresh. Seconds; no limit if absent."""
     policy: Literal["serve", "default", "reject"] = "serve"
-    """What happens to a stale or missing value: served as it is (missing: NaN), replaced by the default, or the row fails."""
+    """What happens to a stale or missing value: served as it is (missing: NaN), replaced by the default, or the row
+    fails."""
     defaults: dict[str, float] = Field(default_factory=dict)
     """Feature -> value taken by `default`; NaN if absent."""
 

@@ -1,0 +1,106 @@
+import pytest
+
+SASL = "broker:9092\n  security.protocol: {}\n  sasl.mechanism: PLAIN\n  sasl.username: u\n  sasl.password: p"
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "message", "remedy"),
+    [
+        (("weight: 1", "weight: 0"), "16:1: variants", "no variant has a weight, so nobody answers", "`weight: 1`"),
+        (("weight: 1", "weight: 1\n    shadow: 0.5"), "19:13: variants.champion.shadow",
+         "a variant that answers cannot be a shadow too", "keep either"),
+        (("x: [amount", "x: [amuont"), "22:11: variants.champion.inputs.x[0]",
+         "`amuont` is not a declared event field", "did you mean `amount`?"),
+        (("x: [amount", "x: [payment_id"), "22:11: variants.champion.inputs.x[0]",
+         "`payment_id` is text and cannot be a column of a matrix", "make it a category"),
+        (("    feature_service: fraud_v1\n", ""), "21:19: variants.champion.inputs.x[1]",
+         "`customer:mean_amount` is a feature, but the variant has no feature_service", "add `feature_service:`"),
+        (("inputs:\n", "inputs:\n      y: customer:mean_amount\n"), "22:10: variants.champion.inputs.y",
+         "`customer:mean_amount` is a feature, and features fill a matrix", "[customer:mean_amount]"),
+        (("inputs:\n", "inputs:\n      y: amnt\n"), "22:10: variants.champion.inputs.y",
+         "`amnt` is not a declared event field", "did you mean `amount`?"),
+        (("features:\n  repository: feature_repo\n  views:\n    customer: {max_age_s: 60, policy: default, "
+          "defaults: {mean_amount: 0}}\n", ""), "20:22: variants.champion.feature_service",
+         "there is no `features` section", "add `features:`"),
+        (("    customer: {max", "    custommer: {max"), "28:5: features.views.custommer",
+         "no variant reads this view", "did you mean `customer`?"),
+        (("{mean_amount: 0}", "{mean_amont: 0}"), "28:71: features.views.customer.defaults.mean_amont",
+         "no variant reads `customer:mean_amont`", "did you mean `mean_amount`?"),
+        (("  views:", "  entities: {customer_id: custmer}\n  views:"), "27:27: features.entities.customer_id",
+         "`custmer` is not a declared event field", "did you mean `customer`?"),
+        (("score: fraud", "score: frod"), "31:64: outcomes.score",
+         "variant `champion` has no output `frod`", "did you mean `fraud`?"),
+        (("dead_letters:", "drift: {features: [amoun]}\ndead_letters:"), "30:20: drift.features[0]",
+         "`amoun` is neither an event field nor a model input", "did you mean `amount`?"),
+        (("  id: payment_id", "  id: payment_di"), "7:7: event.id", "`payment_di` is not a declared field",
+         "did you mean `payment_id`?"),
+        (("time: at", "time: channel"), "8:9: event.time", "`channel` is category, which cannot be the time",
+         "timestamp or int32"),
+        (("routing_key: customer", "routing_key: amount"), "9:16: event.routing_key",
+         "`amount` is float32, which cannot be the routing_key", "make it string"),
+        (("payment_id: {dtype: string}", "payment_id: {dtype: string, required: false}"), "7:7: event.id",
+         "`payment_id` is optional", "every event needs an id"),
+        (("topics: [payments]", "topics: [payments]\n  format: avro"), "6:11: source.format",
+         "avro needs a schema", "schema_file"),
+        (("topics: [payments]", "topics: [payments]\n  schema_file: x.avsc"), "6:16: source.schema_file",
+         "has no effect with format json", "set format: avro"),
+        (("ge: 0", "default: 0"), "14:39: event.fields.amount.default", "a required field takes no default",
+         "required: false"),
+        (("ge: 0", "ge: 5, lt: 5"), "14:34: event.fields.amount.ge", "no value can satisfy these bounds", "exchange"),
+        (("ge: 0", "max_length: 5"), "14:42: event.fields.amount.max_length",
+         "a float32 has no length in characters", "remove it"),
+        (("{dtype: string}", "{dtype: string, ge: 1}"), "11:37: event.fields.payment_id.ge", "a string has no range",
+         "remove it"),
+        (("{dtype: string}", "{dtype: string, min_length: 3, max_length: 2}"),
+         "11:45: event.fields.payment_id.min_length", "is greater than max_length", "exchange"),
+        ((", allowed: [web, app]", ""), "15:5: event.fields.channel", "a category needs its values", "allowed"),
+        (("[web, app]", "[web, web]"), "15:32: event.fields.channel.allowed", "a value is given twice", "keep one"),
+        (("[web, app]", "[web, 3]"), "15:47: event.fields.channel.allowed[1]", "`3` is not a category", "quote text"),
+        (("[web, app]", "[web, app], required: false, default: tv"), "15:79: event.fields.channel.default",
+         "`tv` is not among the allowed values", "allow it"),
+        (("{topic: predictions}", "{topic: payments}"), "29:22: predictions.topic",
+         "`payments` is already used by source.topics[0]", "its own topic"),
+        (("{topic: dead}", "{topic: dead letters}"), "30:23: dead_letters.topic",
+         "`dead letters` is not a legal topic name", "letters, digits"),
+        (("broker:9092", "broker"), "3:22: kafka.bootstrap.servers", "`broker` is not host:port", "write host:port"),
+        (("broker:9092", "broker:9092\n  heartbeat.interval.ms: 5000"), "4:26: kafka.heartbeat.interval.ms",
+         "5000 is more than a third of session.timeout.ms (10000)", "at most 3333"),
+        (("broker:9092", "broker:9092\n  session.timeout.ms: 6000"), "2:1: kafka.heartbeat.interval.ms",
+         "3000 is more than a third of session.timeout.ms (6000)", "at most 2000"),
+        (("broker:9092", SASL.format("SASL_PLAINTEXT")), "4:22: kafka.security.protocol",
+         "SASL_PLAINTEXT sends the password in the clear", "allow_plaintext_sasl: true"),
+        (("broker:9092", SASL.format("SSL")), "5:19: kafka.sasl.mechanism", "has no effect with security.protocol SSL",
+         "SASL_SSL"),
+        (("broker:9092", SASL.format("SASL_SSL").replace("\n  sasl.username: u", "")), "2:1: kafka.sasl.username",
+         "missing", "SASL_SSL needs it"),
+        (("broker:9092", SASL.format("SASL_SSL").replace("password: p", 'password: ""')), "7:18: kafka.sasl.password",
+         "is empty", "SASL_SSL needs it"),
+        (("broker:9092", "broker:9092\n  ssl.ca.location: ca.pem"), "4:20: kafka.ssl.ca.location",
+         "has no effect with security.protocol PLAINTEXT", "set security.protocol: SSL"),
+        (("broker:9092", "broker:9092\n  security.protocol: SSL\n  ssl.key.location: k.pem"),
+         "5:21: kafka.ssl.key.location", "needs ssl.certificate.location too", "add ssl.certificate.location"),
+        (("kafka:", "batching: {max_queue_size: 10}\nkafka:"), "2:28: batching.max_queue_size",
+         "10 rows cannot hold one batch of 1024", "a few times"),
+    ],
+)  # fmt: skip
+def test_a_broken_rule_names_its_line(report, change, where, message, remedy):
+    said = report(*change)
+    assert said.startswith(f"pipeline.yaml:{where}: {message}\n  -> ")
+    assert remedy in said
+    assert said.count("->") == 1
+
+
+def test_sound_sasl_and_tls_break_no_rule(report):
+    sound = SASL.format("SASL_SSL") + "\n  ssl.certificate.location: c.pem\n  ssl.key.location: k.pem"
+    assert report("broker:9092", sound) == ""
+    assert report("broker:9092", SASL.format("SASL_PLAINTEXT") + "\n  allow_plaintext_sasl: true") == ""
+
+
+def test_a_declared_signature_names_both_sides(report):
+    declared = "    signature_inputs: {y: {shape: [null, 3]}}\n    outputs:\n"
+    assert "`probabilities` is not" not in report("    outputs:\n", declared)
+    assert "signature_inputs: needs signature_outputs too" in report("    outputs:\n", declared)
+    both = "    signature_outputs: {probability: {shape: [null, 2]}}\n" + declared
+    said = report("    outputs:\n", both)
+    assert "inputs.x: is not in signature_inputs" in said
+    assert "`probabilities` is not in signature_outputs\n  -> did you mean `probability`?" in said
