@@ -193,6 +193,8 @@ class UnavailableSettings(Section):
     """Longest pause. Seconds."""
     serve_defaults_after_s: float | None = Field(default=None, ge=0)
     """After this long the views' defaults are served; null pauses the worker until the store is back."""
+    read_timeout_s: float = Field(default=5.0, gt=0)
+    """A read of the online store that takes longer counts as failed. Seconds."""
 
 
 class FeatureCacheSettings(Section):

@@ -13,17 +13,9 @@ def rules(settings: PipelineSettings) -> Iterator[Broken]:
         yield Broken(("variants",), "no variant has a weight, so nobody answers", "give one variant `weight: 1`")
     for name, variant in settings.variants.items():
         path = ("variants", name)
-        yield from _role(path, variant)
         yield from _inputs(path, variant, settings)
         yield from _signature(path, variant)
     yield from _batching(settings.batching)
-
-
-def _role(path: Path, variant: VariantSettings) -> Iterator[Broken]:
-    if variant.weight and variant.shadow:
-        yield Broken(
-            (*path, "shadow"), "a variant that answers cannot be a shadow too", "keep either `weight` or `shadow`"
-        )
 
 
 def _inputs(path: Path, variant: VariantSettings, settings: PipelineSettings) -> Iterator[Broken]:

@@ -7,8 +7,6 @@ SASL = "broker:9092\n  security.protocol: {}\n  sasl.mechanism: PLAIN\n  sasl.us
     ("change", "where", "message", "remedy"),
     [
         (("weight: 1", "weight: 0"), "16:1: variants", "no variant has a weight, so nobody answers", "`weight: 1`"),
-        (("weight: 1", "weight: 1\n    shadow: 0.5"), "19:13: variants.champion.shadow",
-         "a variant that answers cannot be a shadow too", "keep either"),
         (("x: [amount", "x: [amuont"), "22:11: variants.champion.inputs.x[0]",
          "`amuont` is not a declared event field", "did you mean `amount`?"),
         (("x: [amount", "x: [payment_id"), "22:11: variants.champion.inputs.x[0]",
