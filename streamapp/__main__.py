@@ -1,0 +1,6 @@
+"""`python -m streamapp`."""
+
+from streamapp.cli.main import main
+
+if __name__ == "__main__":
+    main()
