@@ -46,7 +46,7 @@ def kswin() -> Detector:
 
 def ddm() -> Detector:
     """DDM (Gama et al. 2004), on errors 0 or 1 of joined rows."""
-    detector: Detector = DDM(warm_start=2_000, warning_threshold=3.0, drift_threshold=5.0)
+    detector: Detector = DDM(warm_start=2_000, warning_threshold=3.0, drift_threshold=4.0)
     return detector
 
 

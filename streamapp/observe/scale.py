@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from streamapp.types import Float64
 
 CLIP = 6.0

@@ -1,0 +1,104 @@
+"""Every metric there is: name, kind, labels, meaning. docs/metrics.md and the dashboards are checked against it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric family. `bounds` are the bucket limits of a histogram, in the metric's unit."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    labels: tuple[str, ...]
+    meaning: str
+    bounds: tuple[float, ...] = ()
+
+
+_LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+_STAGE = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
+_ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0)
+_AGE = (1.0, 10.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0, 604800.0)
+
+CATALOGUE: tuple[Family, ...] = (
+    Family("streamapp_model_info", "gauge", ("variant", "model_name", "model_version"), "1 for each variant served"),
+    Family("streamapp_events_total", "counter", (), "events answered, as prediction or dead letter, and acknowledged"),
+    Family("streamapp_observed_events_total", "counter", (), "events that the observers saw; drops are the difference"),
+    Family("streamapp_predictions_total", "counter", ("variant",), "answers, by the variant that gave them"),
+    Family("streamapp_scored_rows_total", "counter", ("variant",), "rows scored, as answer or as shadow"),
+    Family("streamapp_dead_letters_total", "counter", ("stage", "code"), "events without an answer, by cause"),
+    Family("streamapp_shadow_failures_total", "counter", ("variant",), "rows that a shadow failed to score"),
+    Family("streamapp_batch_rows", "histogram", (), "rows per micro-batch", _ROWS),
+    Family("streamapp_stage_seconds", "histogram", ("stage",), "seconds that a batch spent in a stage", _STAGE),
+    Family(
+        "streamapp_end_to_end_seconds", "histogram", (), "from the record's timestamp to its score, seconds", _LATENCY
+    ),
+    Family("streamapp_last_batch_timestamp_seconds", "gauge", (), "when the latest batch was scored, Unix time"),
+    Family("streamapp_event_time_seconds", "gauge", (), "latest event time seen, Unix time"),
+    Family(
+        "streamapp_feature_age_seconds",
+        "histogram",
+        ("variant", "feature_view"),
+        "age of the features that rows were scored with, seconds",
+        _AGE,
+    ),
+    Family(
+        "streamapp_feature_rows_total",
+        "counter",
+        ("variant", "feature_view", "freshness"),
+        "rows by how their features were served: fresh, stale_served, defaulted, unavailable_defaulted",
+    ),
+    Family(
+        "feast_feature_freshness_seconds",
+        "gauge",
+        ("feature_view", "project"),
+        "age of the youngest feature in the latest batch, seconds; under the name that Feast's own server uses",
+    ),
+    Family("streamapp_cache_hits_total", "counter", (), "rows, per feature view, served from the entity cache"),
+    Family("streamapp_cache_misses_total", "counter", (), "rows, per feature view, read from the online store"),
+    Family("streamapp_cache_evictions_total", "counter", (), "entities dropped from a full cache"),
+    Family("streamapp_cache_entities", "gauge", ("feature_view",), "entities in the cache"),
+    Family("streamapp_store_reads_total", "counter", (), "reads of the online store"),
+    Family("streamapp_store_failures_total", "counter", (), "reads of the online store that failed"),
+    Family("streamapp_consumer_lag_records", "gauge", ("topic", "partition"), "records not yet consumed"),
+    Family("streamapp_records_consumed_total", "counter", ("topic",), "records fetched"),
+    Family("streamapp_records_published_total", "counter", ("topic",), "records acknowledged by the broker"),
+    Family("streamapp_waiting_rows", "gauge", (), "rows waiting for a micro-batch or in flight"),
+    Family("streamapp_paused_partitions", "gauge", (), "partitions paused by backpressure"),
+    Family("streamapp_retries_total", "counter", ("code",), "retries, by the error that caused them"),
+    Family("streamapp_observe_dropped_batches_total", "counter", (), "batches that the observers did not see"),
+    Family("streamapp_drift_signals_total", "counter", ("variant", "detector", "feature"), "signals within budget"),
+    Family("streamapp_drift_suppressed_total", "counter", ("variant",), "signals beyond the alarm budget"),
+    Family(
+        "streamapp_drift_missing_values_total", "counter", ("variant", "feature"), "watched values that were missing"
+    ),
+    Family("streamapp_outcomes_joined_total", "counter", (), "outcomes that met their prediction"),
+    Family("streamapp_outcomes_unmatched_total", "counter", (), "outcomes given up without a prediction"),
+    Family("streamapp_outcomes_failed_total", "counter", (), "outcome records that could not be decoded"),
+    Family("streamapp_predictions_expired_total", "counter", (), "predictions given up without an outcome"),
+    Family("streamapp_join_evicted_total", "counter", (), "rows given up because max_pending was reached"),
+    Family("streamapp_join_duplicates_total", "counter", (), "rows whose id was waiting already"),
+    Family("streamapp_join_pending_rows", "gauge", ("side",), "rows that wait: predictions, outcomes"),
+    Family("streamapp_quality_rows", "gauge", ("variant",), "joined rows that the quality below speaks of"),
+    Family("streamapp_quality_base_rate", "gauge", ("variant",), "share of positive outcomes"),
+    Family("streamapp_quality_auc", "gauge", ("variant",), "area under the ROC curve"),
+    Family("streamapp_quality_log_loss", "gauge", ("variant",), "mean negative log likelihood, nats"),
+    Family("streamapp_quality_brier", "gauge", ("variant",), "mean squared error of the probability"),
+    Family("streamapp_quality_calibration_error", "gauge", ("variant",), "expected calibration error, 10 bins"),
+    Family("streamapp_quality_mae", "gauge", ("variant",), "mean absolute error, in the label's unit"),
+    Family("streamapp_quality_rmse", "gauge", ("variant",), "root mean squared error, in the label's unit"),
+    Family("streamapp_quality_bias", "gauge", ("variant",), "mean of score - label, in the label's unit"),
+)
+
+FAMILIES = {family.name: family for family in CATALOGUE}
+
+
+def sample_names() -> frozenset[str]:
+    """Every name a query may use: a histogram gives `_bucket`, `_sum` and `_count`."""
+    names: set[str] = set()
+    for family in CATALOGUE:
+        if family.kind == "histogram":
+            names.update(family.name + ending for ending in ("_bucket", "_sum", "_count"))
+        else:
+            names.add(family.name)
+    return frozenset(names)
