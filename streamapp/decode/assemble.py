@@ -44,7 +44,7 @@ class Assembler:
             if rule.dtype == "vector":
                 columns[rule.name] = self.vectors[i].read(values[i], failures)
             else:
-                columns[rule.name] = scalar_column(rule, values[i], schema.time_unit)
+                columns[rule.name] = scalar_column(rule, values[i])
         times_ms = self._times_ms(records, columns, context, failures)
         ids = self._ids(values, context, len(rows))
         return EventBatch(columns, ids, self._routing_keys(values, ids), times_ms, failures)
@@ -52,7 +52,10 @@ class Assembler:
     def _ids(self, values: list[tuple[Any, ...]], context: Context, n: int) -> list[str]:
         if self.schema.id_field is None:
             return [context.ids.get(row, "") for row in range(n)]
-        return _texts(self.schema.rules[self.schema.id_field], values[self.schema.id_field])
+        ids = _texts(self.schema.rules[self.schema.id_field], values[self.schema.id_field])
+        for row, id_ in context.refused_ids.items():
+            ids[row] = id_
+        return ids
 
     def _routing_keys(self, values: list[tuple[Any, ...]], ids: list[str]) -> list[str]:
         """The key field as text; the id where an optional key is absent."""
@@ -87,7 +90,7 @@ class Assembler:
         self, rule: FieldRule, written: Any, absent: Any, records: RecordBatch, failures: dict[int, Failure]
     ) -> Int64:
         """A number in the declared unit; what no calendar holds is a failure."""
-        unit = self.schema.time_unit
+        unit = rule.unit
         scale = SCALES[unit]
         outside = ~absent & ((written < earliest(scale)) | (written > latest(scale)))
         for row in np.flatnonzero(outside).tolist():

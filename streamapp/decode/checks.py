@@ -18,10 +18,10 @@ class Broken(NamedTuple):
     message: str
 
 
-def check_value(rule: FieldRule, value: object, time_unit: str, is_id: bool) -> Broken | None:
+def check_value(rule: FieldRule, value: object, is_id: bool) -> Broken | None:
     """The first rule that a present, non-null value of a scalar field breaks; None if it is good."""
     if rule.dtype == "timestamp":
-        return _check_time(value, time_unit)
+        return _check_time(value, rule.unit)
     if not _fits_dtype(rule.dtype, value):
         return Broken("wrong_type", f"dtype {rule.dtype}", f"expected {rule.dtype}, got {json_type(value)}")
     if isinstance(value, str) and rule.dtype == "string" and (broken := _check_text(rule, value, is_id)):

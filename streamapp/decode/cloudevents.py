@@ -5,7 +5,7 @@ Binary mode: the value is the data, attributes are headers `ce_…`. Structured 
 Source: CloudEvents Kafka Protocol Binding 1.0.2, sections 3.2 and 3.3.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -31,11 +31,16 @@ _ENVELOPE = msgspec.json.Decoder(_Envelope)
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """values: the data of n rows. ids and times_ms: `ce_id` and `ce_time` by row, where asked for and present."""
+    """What is known of n rows beside their typed fields.
+
+    values: the data. ids and times_ms: `ce_id` and `ce_time` by row, where asked for and present. refused_ids: every
+    row that the typed decode refuses -> its id, empty where that cannot be read; filled by the decoder.
+    """
 
     values: list[bytes | None]
     ids: dict[int, str]
     times_ms: dict[int, int]
+    refused_ids: dict[int, str] = field(default_factory=dict)
 
 
 def read_context(records: RecordBatch, schema: EventSchema, failures: dict[int, Failure]) -> Context:

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from streamapp.config.settings import Scalar
 from streamapp.decode.failures import failure, shortened
 from streamapp.decode.schema import FieldRule
 from streamapp.decode.times import to_ms
@@ -19,8 +18,6 @@ DTYPES: Mapping[str, Any] = {
     "float32": np.float32,
     "float64": np.float64,
 }
-ABSENT_CODE = -1
-"""Code of an absent optional category without a default."""
 
 
 def by_field(rows: Iterable[msgspec.Struct], width: int) -> list[tuple[Any, ...]]:
@@ -41,7 +38,7 @@ def _stand_in(rule: FieldRule) -> Any:
     return {"bool": False, "string": "", "float32": 0.0, "float64": 0.0}.get(rule.dtype, 0)
 
 
-def scalar_column(rule: FieldRule, values: tuple[Any, ...], unit: str) -> Column:
+def scalar_column(rule: FieldRule, values: tuple[Any, ...]) -> Column:
     """Values of one scalar field, None where absent, as `EventBatch` describes it."""
     if not rule.required and rule.default is not None and None in values:
         values = tuple(rule.default if value is None else value for value in values)
@@ -50,19 +47,18 @@ def scalar_column(rule: FieldRule, values: tuple[Any, ...], unit: str) -> Column
     if rule.dtype == "category":
         return _codes(rule, values)
     if rule.dtype == "timestamp":
-        return _times(rule, values, unit)
+        return _times(rule, values)
     if not rule.required and rule.default is None:
         return np.array(values, np.float64)
     return np.fromiter(values, DTYPES[rule.dtype], len(values))
 
 
 def _codes(rule: FieldRule, values: tuple[Any, ...]) -> Array:
-    codes: dict[Scalar | None, int] = {None: ABSENT_CODE, **rule.codes}
-    return np.fromiter(map(codes.__getitem__, values), np.int32, len(values))
+    return np.fromiter(map(rule.codes.__getitem__, values), np.int32, len(values))
 
 
-def _times(rule: FieldRule, values: tuple[Any, ...], unit: str) -> Array:
-    ms, absent = to_ms(values, unit)
+def _times(rule: FieldRule, values: tuple[Any, ...]) -> Array:
+    ms, absent = to_ms(values, rule.unit)
     if rule.required:
         return ms
     optional = ms.astype(np.float64)

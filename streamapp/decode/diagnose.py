@@ -42,14 +42,24 @@ class Diagnosis:
             None if rule.dtype == "vector" else msgspec.json.Decoder(scalar_type(schema, rule)) for rule in schema.rules
         )
 
-    def explain(self, value: bytes | None) -> Failure:
-        """The failure of one refused record."""
+    def explain(self, value: bytes | None) -> tuple[Failure, str]:
+        """The failure of one refused record, and its id where that can be read, else the empty string."""
         raws = fields_of(self._envelope, value)
         if isinstance(raws, Failure):
-            return raws
-        return self._first_bad_field(raws) or failure(
+            return raws, ""
+        found = self._first_bad_field(raws) or failure(
             "duplicate_key", "a field occurs twice, and one of its values breaks the schema", value=shortened(value)
         )
+        return found, self._id(raws)
+
+    def _id(self, raws: Raws) -> str:
+        i = self._schema.id_field
+        if i is None:
+            return ""
+        raw = bytes(raws.get(self._schema.rules[i].name, _NULL))
+        if raw == _NULL or self._bad_scalar(i, self._schema.rules[i], raw) is not None:
+            return ""
+        return str(msgspec.json.decode(raw))
 
     def _first_bad_field(self, raws: Raws) -> Failure | None:
         for i, rule in enumerate(self._schema.rules):
@@ -82,7 +92,7 @@ class Diagnosis:
             return failure(code, str(error), rule.name, f"dtype {rule.dtype}", shown)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as inner:
             return failure("not_json", str(inner), rule.name, "JSON", shown)
-        broken = check_value(rule, value, self._schema.time_unit, i == self._schema.id_field)
+        broken = check_value(rule, value, i == self._schema.id_field)
         if broken is None:
             return failure("wrong_type", str(error), rule.name, f"dtype {rule.dtype}", shown)
         return failure(broken.code, broken.message, rule.name, broken.rule, shown)

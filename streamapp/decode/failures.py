@@ -4,6 +4,7 @@ from streamapp.types import Failure
 
 STAGE = "decode"
 SHOWN_CHARACTERS = 80
+SAID_CHARACTERS = 300
 
 CODES = frozenset(
     {
@@ -28,6 +29,7 @@ CODES = frozenset(
 
 def failure(code: str, message: str, field: str = "", rule: str = "", value: str = "") -> Failure:
     """A failure of this stage; `field` opens the message where there is one."""
+    message = message[:SAID_CHARACTERS]
     return Failure(STAGE, code, f"field {field!r}: {message}" if field else message, field, rule, value)
 
 

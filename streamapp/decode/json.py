@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from streamapp.decode.assemble import Assembler, VectorColumn
-from streamapp.decode.cloudevents import read_context
+from streamapp.decode.cloudevents import Context, read_context
 from streamapp.decode.columns import filler
 from streamapp.decode.diagnose import Diagnosis, missing
 from streamapp.decode.schema import FLOATS, EventSchema, FieldRule
@@ -32,20 +32,20 @@ class JsonDecoder:
         """Decode n records; a bad row becomes a failure with field, rule and value."""
         failures: dict[int, Failure] = {}
         context = read_context(records, self._schema, failures)
-        rows = self._typed_rows(context.values, failures)
+        rows = self._typed_rows(context, failures)
         return self._assembler.assemble(records, rows, context, failures)
 
-    def _typed_rows(self, values: Sequence[bytes | None], failures: dict[int, Failure]) -> list[msgspec.Struct]:
+    def _typed_rows(self, context: Context, failures: dict[int, Failure]) -> list[msgspec.Struct]:
         decode = self._typed.decode
         rows: list[msgspec.Struct] = []
         keep = rows.append
-        for row, value in enumerate(values):
+        for row, value in enumerate(context.values):
             try:
                 keep(decode(value or b""))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # noqa: PERF203 row by row
                 keep(self._filler)
-                if row not in failures:
-                    failures[row] = self._diagnosis.explain(value)
+                found, context.refused_ids[row] = self._diagnosis.explain(value)
+                failures.setdefault(row, found)
         return rows
 
 

@@ -11,6 +11,9 @@ from streamapp.errors import SchemaError
 CE_ID = "ce_id"
 CE_TIME = "ce_time"
 
+ABSENT_CODE = -1
+"""Code of an absent optional category without a default."""
+
 INTEGERS = frozenset({"int32", "int64"})
 FLOATS = frozenset({"float32", "float64"})
 NUMBERS = INTEGERS | FLOATS
@@ -27,7 +30,8 @@ class FieldRule:
     """One declared field, ready to be enforced.
 
     dtype: as declared, `vector` for `float32[width]`. bounds: what a number (or an element of a vector) has to
-    satisfy, the range of its dtype included. codes: value -> code of a `category`.
+    satisfy, the range of its dtype included. unit: of a time written as a number. codes: value -> code of a
+    `category`, None (absent) being -1.
     """
 
     name: str
@@ -40,7 +44,8 @@ class FieldRule:
     min_length: int
     max_length: int | None
     encoding: str
-    codes: Mapping[Scalar, int] = field(default_factory=dict)
+    unit: str
+    codes: Mapping[Scalar | None, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,11 @@ class EventSchema:
     time_field: int | None
     time_header: bool
     key_field: int | None
-    time_unit: str
 
 
 def compile_schema(event: EventSettings) -> EventSchema:
     """`event` as rules. Raises `SchemaError` naming the field and what to do where declarations contradict."""
-    rules = tuple(compile_field(name, declared) for name, declared in event.fields.items())
+    rules = tuple(compile_field(name, declared, event.time_unit) for name, declared in event.fields.items())
     index = {rule.name: i for i, rule in enumerate(rules)}
     id_field = time_field = key_field = None
     if event.id in index or event.id != CE_ID:
@@ -73,10 +77,10 @@ def compile_schema(event: EventSettings) -> EventSchema:
         time_field = _role(index, rules, "time", event.time, _TIME_TYPES)
     if event.routing_key is not None and not (event.routing_key == CE_ID == event.id and id_field is None):
         key_field = _role(index, rules, "routing_key", event.routing_key, _KEY_TYPES)
-    return EventSchema(rules, id_field, time_field, time_header, key_field, event.time_unit)
+    return EventSchema(rules, id_field, time_field, time_header, key_field)
 
 
-def compile_field(name: str, declared: FieldSettings) -> FieldRule:
+def compile_field(name: str, declared: FieldSettings, time_unit: str) -> FieldRule:
     """One field as a rule. Raises `SchemaError`."""
     dtype, _, width = declared.dtype.partition("[")
     dtype = "vector" if width else dtype
@@ -93,12 +97,17 @@ def compile_field(name: str, declared: FieldSettings) -> FieldRule:
         min_length=declared.min_length or 0,
         max_length=declared.max_length,
         encoding=declared.encoding,
-        codes={value: code for code, value in enumerate(declared.allowed or ())} if dtype == "category" else {},
+        unit=time_unit,
+        codes=_codes(declared.allowed or ()) if dtype == "category" else {},
     )
     _check_lengths(rule)
     _check_allowed(rule)
     _check_default(rule)
     return rule
+
+
+def _codes(allowed: tuple[Scalar, ...]) -> Mapping[Scalar | None, int]:
+    return {None: ABSENT_CODE, **{value: code for code, value in enumerate(allowed)}}
 
 
 def _where(name: str) -> str:

@@ -33,7 +33,7 @@ def _constrained(schema: EventSchema, rule: FieldRule) -> Any:
     if rule.dtype == "bool":
         return bool
     if rule.dtype == "timestamp":
-        return timestamp_type(schema.time_unit)
+        return timestamp_type(rule.unit)
     if rule.dtype in {"string", "category"} or (rule.dtype in INTEGERS and rule.allowed):
         return Literal[rule.allowed] if rule.allowed else _text(schema, rule)
     return Annotated[float if rule.dtype in FLOATS else int, limits(rule)]

@@ -3,7 +3,6 @@
 Every row is parsed by itself and its numbers are counted, so no text can move values into a neighbour's row.
 """
 
-import base64
 from collections.abc import Sequence
 
 import msgspec
@@ -17,6 +16,7 @@ from streamapp.types import Failure, Float32, Float64
 
 _REFUSED = (ValueError, TypeError, RuntimeError, MemoryError)
 _TEXT = msgspec.json.Decoder(str)
+_BASE64 = msgspec.json.Decoder(bytes)
 
 
 class VectorReader:
@@ -32,35 +32,37 @@ class VectorReader:
         """
         matrix = np.full((len(written), self._rule.width), np.nan, np.float32)
         parser = simdjson.Parser()
-        present = np.zeros(len(written), np.bool_)
+        filled = np.zeros(len(written), np.bool_)
         with np.errstate(over="ignore"):
             for row, raw in enumerate(written):
                 if raw is None or row in failures:
                     continue
                 problem = self._read_row(parser, raw, matrix[row])
-                present[row] = problem is None
+                filled[row] = problem is None
                 if problem is not None:
-                    failures[row] = self._failed("bad_vector", problem, f"float32[{self._rule.width}]", raw)
-        self.check(matrix, present, written, failures)
+                    rule = f"float32[{self._rule.width}]"
+                    failures[row] = failure("bad_vector", problem, self._rule.name, rule, shortened(raw))
+        self.check(matrix, filled, failures)
         return matrix
 
-    def check(
-        self, matrix: Float32, present: npt.NDArray[np.bool_], written: Sequence[object], failures: dict[int, Failure]
-    ) -> None:
-        """Put the rows of `present` that hold a number that is not finite or out of bounds into `failures`."""
-        for row in np.flatnonzero(present & ~np.isfinite(matrix).all(axis=1)).tolist():
-            failures[row] = self._failed("bad_vector", "a number is not a finite float32", "finite", written[row])
-            matrix[row] = np.nan
+    def check(self, matrix: Float32, filled: npt.NDArray[np.bool_], failures: dict[int, Failure]) -> None:
+        """Fail the rows of `filled` with a number that is not finite or out of bounds."""
+        finite = np.isfinite(matrix)
+        for row in np.flatnonzero(filled & ~finite.all(axis=1)).tolist():
+            self._fail(row, "bad_vector", "finite", matrix, int(np.argmin(finite[row])), failures)
         for operator, limit in self._rule.bounds.declared:
             breaks = _BREAKS[operator](matrix, np.float32(limit))
             for row in np.flatnonzero(breaks.any(axis=1)).tolist():
-                element = int(np.argmax(breaks[row]))
                 rule = f"{operator}={limit:g}"
-                found = f"[{element}]={matrix[row, element]:g}"
-                failures[row] = failure(
-                    "out_of_range", f"element {element} breaks {rule}", self._rule.name, rule, found
-                )
-                matrix[row] = np.nan
+                self._fail(row, "out_of_range", rule, matrix, int(np.argmax(breaks[row])), failures)
+
+    def _fail(
+        self, row: int, code: str, rule: str, matrix: Float32, element: int, failures: dict[int, Failure]
+    ) -> None:
+        """Put `row` into `failures` for one of its elements, and clear it."""
+        found = f"[{element}]={matrix[row, element]:g}"
+        failures[row] = failure(code, f"element {element} breaks {rule}", self._rule.name, rule, found)
+        matrix[row] = np.nan
 
     def _read_row(self, parser: simdjson.Parser, raw: bytes, out: Float32) -> str | None:
         """Fill `out` (k,); the problem where that cannot be."""
@@ -74,16 +76,13 @@ class VectorReader:
             return f"expected {'an array' if encoding == 'array' else 'a string'}"
         return _fill_base64(raw, out) if encoding == "base64" else _fill_numbers(parser, raw, is_text, out)
 
-    def _failed(self, code: str, message: str, rule: str, raw: object) -> Failure:
-        return failure(code, message, self._rule.name, rule, shortened(raw))
-
 
 _BREAKS = {"ge": np.less, "gt": np.less_equal, "le": np.greater, "lt": np.greater_equal}
 
 
 def _fill_base64(raw: bytes, out: Float32) -> str | None:
     try:
-        packed = base64.b64decode(_TEXT.decode(raw), validate=True)
+        packed = _BASE64.decode(raw)
     except (ValueError, msgspec.MsgspecError):
         return "not base64"
     if len(packed) != 4 * out.size:

@@ -1,0 +1,44 @@
+"""Failed rows as they came, with the cause in their headers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from streamapp.types import Failure, Failures, Headers, OutgoingBatch, RecordBatch
+
+CONNECT = "__connect.errors."
+"""Prefix of the headers that Kafka Connect's dead-letter queue writes, under its names."""
+OWN = "streamapp.errors."
+"""Prefix of the headers that say what was broken."""
+
+
+def encode_dead_letters(records: RecordBatch, failures: Failures, ids: Sequence[str], topic: str) -> OutgoingBatch:
+    """One record per failed row, in row order: original key, value and headers byte for byte, plus the cause.
+
+    ids: per row the event's id, empty where it is not known. The partition is the input's number.
+    """
+    rows = np.array(sorted(failures), np.int64)
+    picked = rows.tolist()
+    return OutgoingBatch(
+        topic,
+        rows,
+        records.partitions[rows],
+        [records.keys[row] for row in picked],
+        [records.values[row] for row in picked],
+        [(*records.headers[row], *_cause(records, row, failures[row], ids[row])) for row in picked],
+    )
+
+
+def _cause(records: RecordBatch, row: int, failure: Failure, id_: str) -> Headers:
+    headers = [
+        (CONNECT + "topic", records.topics[row]),
+        (CONNECT + "partition", str(records.partitions[row])),
+        (CONNECT + "offset", str(records.offsets[row])),
+        (CONNECT + "stage", failure.stage),
+        (CONNECT + "exception.class.name", f"streamapp.{failure.stage}.{failure.code}"),
+        (CONNECT + "exception.message", failure.message),
+        (OWN + "code", failure.code),
+    ]
+    optional = (("field", failure.field), ("rule", failure.rule), ("value", failure.value), ("id", id_))
+    headers += [(OWN + name, value) for name, value in optional if value]
+    return [(name, value.encode("utf-8", "backslashreplace")) for name, value in headers]
