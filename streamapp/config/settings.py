@@ -130,6 +130,9 @@ class ModelSettings(Section):
     """`auto`, `cpu`, `cuda` or `cuda:i`."""
     threads: int = Field(default=1, ge=0)
     """CPU threads of one inference; 0 leaves it to the runtime."""
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
+    """SHA-256 of the artefact in hex, verified before loading; required for `.river` and `.pt2`, whose loading
+    can run code."""
 
 
 class OutputSettings(Section):

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from streamapp.config.problems import Path, suggestion
 from streamapp.config.rules.broken import Broken
-from streamapp.config.settings import FieldSettings, PipelineSettings
+from streamapp.config.settings import EventSettings, FieldSettings, PipelineSettings
 
-_KEYS = ("string", "category", "int32", "int64")
+_IDS = ("string", "int32", "int64")
+_KEYS = (*_IDS, "category")
 _TIMES = ("timestamp", "int32", "int64", "float64")
 _NUMBERS = ("int32", "int64", "float32", "float64")
 
@@ -17,22 +18,23 @@ def rules(settings: PipelineSettings) -> Iterator[Broken]:
     yield from _format(settings)
     for name, spec in settings.event.fields.items():
         path = ("event", "fields", name)
-        yield from _presence(path, spec)
+        yield from _misplaced(path, spec)
         yield from _bounds(path, spec)
-        yield from _lengths(path, spec)
         yield from _allowed(path, spec)
 
 
 def _roles(settings: PipelineSettings) -> Iterator[Broken]:
     event = settings.event
     for role, name, dtypes in (
-        ("id", event.id, _KEYS),
+        ("id", event.id, _IDS),
         ("time", event.time, _TIMES),
         ("routing_key", event.routing_key, _KEYS),
     ):
         if name is None:
             continue
         spec = event.fields.get(name)
+        if spec is None and _is_header(role, name, event):
+            continue
         if spec is None:
             yield Broken(("event", role), f"`{name}` is not a declared field", suggestion(name, event.fields))
         elif spec.dtype not in dtypes:
@@ -45,6 +47,13 @@ def _roles(settings: PipelineSettings) -> Iterator[Broken]:
             yield Broken(("event", role), f"`{name}` is optional", "remove `required: false`: every event needs an id")
 
 
+def _is_header(role: str, name: str, event: EventSettings) -> bool:
+    """Whether a CloudEvents header stands in for the field."""
+    if role == "routing_key":
+        return name == event.id == "ce_id"
+    return name == {"id": "ce_id", "time": "ce_time"}[role]
+
+
 def _format(settings: PipelineSettings) -> Iterator[Broken]:
     source = settings.source
     if source.format == "avro" and source.schema_file is None:
@@ -55,41 +64,49 @@ def _format(settings: PipelineSettings) -> Iterator[Broken]:
         )
 
 
-def _presence(path: Path, spec: FieldSettings) -> Iterator[Broken]:
+def _misplaced(path: Path, spec: FieldSettings) -> Iterator[Broken]:
+    """Keys that mean nothing for the dtype."""
+    dtype, vector = spec.dtype, spec.dtype.endswith("]")
+    for name, applies, why in (
+        ("ge", vector or dtype in _NUMBERS, "has no range"),
+        ("gt", vector or dtype in _NUMBERS, "has no range"),
+        ("le", vector or dtype in _NUMBERS, "has no range"),
+        ("lt", vector or dtype in _NUMBERS, "has no range"),
+        ("min_length", dtype == "string", "has no length in characters"),
+        ("max_length", dtype == "string", "has no length in characters"),
+        ("allowed", dtype in (*_NUMBERS, "string", "category"), "has no list of values"),
+        ("default", not vector and dtype != "timestamp", "takes no default"),
+    ):
+        if not applies and getattr(spec, name) is not None:
+            yield Broken((*path, name), f"a {dtype} {why}", "remove it, or change the dtype")
+    if spec.encoding != "auto" and not vector:
+        yield Broken(
+            (*path, "encoding"), f"a {dtype} has no encoding", "remove it; it is for vectors such as float32[8]"
+        )
     if spec.default is not None and spec.required:
         yield Broken((*path, "default"), "a required field takes no default", "add `required: false`")
 
 
 def _bounds(path: Path, spec: FieldSettings) -> Iterator[Broken]:
-    given = [name for name in ("ge", "gt", "le", "lt") if getattr(spec, name) is not None]
-    if given and spec.dtype in ("string", "category", "bool"):
-        yield Broken((*path, given[0]), f"a {spec.dtype} has no range", "remove it, or change the dtype")
-        return
     low = [value for value in (spec.ge, spec.gt) if value is not None]
     high = [value for value in (spec.le, spec.lt) if value is not None]
     strict = spec.gt is not None or spec.lt is not None
     if low and high and (max(low) > min(high) or (strict and max(low) == min(high))):
-        yield Broken((*path, given[0]), "no value can satisfy these bounds", "exchange the lower and the upper bound")
-
-
-def _lengths(path: Path, spec: FieldSettings) -> Iterator[Broken]:
-    given = [name for name in ("min_length", "max_length") if getattr(spec, name) is not None]
-    if given and spec.dtype not in ("string", "category"):
-        yield Broken((*path, given[0]), f"a {spec.dtype} has no length in characters", "remove it")
-    elif spec.min_length is not None and spec.max_length is not None and spec.min_length > spec.max_length:
+        lower = "ge" if spec.ge is not None else "gt"
+        yield Broken((*path, lower), "no value can satisfy these bounds", "exchange the lower and the upper bound")
+    if spec.min_length is not None and spec.max_length is not None and spec.min_length > spec.max_length:
         yield Broken((*path, "min_length"), "is greater than max_length", "exchange the two")
 
 
 def _allowed(path: Path, spec: FieldSettings) -> Iterator[Broken]:
     if spec.dtype == "category" and not spec.allowed:
         yield Broken(path, "a category needs its values", "add `allowed: [...]`; their order gives the codes 0, 1, …")
+    if not spec.allowed:
         return
-    if spec.allowed is None:
-        return
-    fits = (int, float) if spec.dtype in _NUMBERS else bool if spec.dtype == "bool" else str
-    for i, value in enumerate(spec.allowed):
-        if not isinstance(value, fits) or (spec.dtype in _NUMBERS and isinstance(value, bool)):
-            yield Broken((*path, "allowed", i), f"`{value}` is not a {spec.dtype}", "quote text, leave numbers bare")
+    if spec.dtype == "category" and {type(value) for value in spec.allowed} not in ({str}, {int}):
+        yield Broken(
+            (*path, "allowed"), "must be all text or all whole numbers", "quote text: a bare `true` or `1.5` is none"
+        )
     if len(set(spec.allowed)) < len(spec.allowed):
         yield Broken((*path, "allowed"), "a value is given twice", "keep one")
     elif spec.default is not None and spec.default not in spec.allowed:

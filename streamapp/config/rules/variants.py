@@ -24,7 +24,7 @@ def _inputs(path: Path, variant: VariantSettings, settings: PipelineSettings) ->
     for tensor, source in variant.inputs.items():
         at = (*path, "inputs", tensor)
         if isinstance(source, str):
-            yield from _single(at, source, settings)
+            yield from _column(at, source, variant, settings)
             continue
         if not source:
             yield Broken(at, "must not be empty", "list event fields or `view:feature` names")
@@ -32,29 +32,17 @@ def _inputs(path: Path, variant: VariantSettings, settings: PipelineSettings) ->
             yield from _column((*at, i), column, variant, settings)
 
 
-def _single(at: Path, source: str, settings: PipelineSettings) -> Iterator[Broken]:
-    if ":" in source:
-        yield Broken(at, f"`{source}` is a feature, and features fill a matrix", f"write it as a list: [{source}]")
-    elif source not in settings.event.fields:
-        yield Broken(at, f"`{source}` is not a declared event field", suggestion(source, settings.event.fields))
-
-
 def _column(at: Path, column: str, variant: VariantSettings, settings: PipelineSettings) -> Iterator[Broken]:
     fields = settings.event.fields
-    if ":" in column:
-        if variant.feature_service is None:
-            yield Broken(
-                at, f"`{column}` is a feature, but the variant has no feature_service", "add `feature_service:`"
-            )
-        elif not all(column.split(":", 1)):
-            yield Broken(at, f"`{column}` is not a feature name", "write `view:feature`")
-    elif column not in fields:
+    if column in fields:
+        return
+    if ":" not in column:
         remedy = suggestion(column, fields)
         yield Broken(at, f"`{column}` is not a declared event field", f"{remedy} (a feature is written `view:feature`)")
-    elif fields[column].dtype == "string":
-        yield Broken(
-            at, f"`{column}` is text and cannot be a column of a matrix", "make it a category with its allowed values"
-        )
+    elif variant.feature_service is None:
+        yield Broken(at, f"`{column}` is a feature, but the variant has no feature_service", "add `feature_service:`")
+    elif not all(column.split(":", 1)):
+        yield Broken(at, f"`{column}` is not a feature name", "write `view:feature`")
 
 
 def _signature(path: Path, variant: VariantSettings) -> Iterator[Broken]:

@@ -9,12 +9,8 @@ SASL = "broker:9092\n  security.protocol: {}\n  sasl.mechanism: PLAIN\n  sasl.us
         (("weight: 1", "weight: 0"), "16:1: variants", "no variant has a weight, so nobody answers", "`weight: 1`"),
         (("x: [amount", "x: [amuont"), "22:11: variants.champion.inputs.x[0]",
          "`amuont` is not a declared event field", "did you mean `amount`?"),
-        (("x: [amount", "x: [payment_id"), "22:11: variants.champion.inputs.x[0]",
-         "`payment_id` is text and cannot be a column of a matrix", "make it a category"),
         (("    feature_service: fraud_v1\n", ""), "21:19: variants.champion.inputs.x[1]",
          "`customer:mean_amount` is a feature, but the variant has no feature_service", "add `feature_service:`"),
-        (("inputs:\n", "inputs:\n      y: customer:mean_amount\n"), "22:10: variants.champion.inputs.y",
-         "`customer:mean_amount` is a feature, and features fill a matrix", "[customer:mean_amount]"),
         (("inputs:\n", "inputs:\n      y: amnt\n"), "22:10: variants.champion.inputs.y",
          "`amnt` is not a declared event field", "did you mean `amount`?"),
         (("features:\n  repository: feature_repo\n  views:\n    customer: {max_age_s: 60, policy: default, "
@@ -53,7 +49,13 @@ SASL = "broker:9092\n  security.protocol: {}\n  sasl.mechanism: PLAIN\n  sasl.us
          "11:45: event.fields.payment_id.min_length", "is greater than max_length", "exchange"),
         ((", allowed: [web, app]", ""), "15:5: event.fields.channel", "a category needs its values", "allowed"),
         (("[web, app]", "[web, web]"), "15:32: event.fields.channel.allowed", "a value is given twice", "keep one"),
-        (("[web, app]", "[web, 3]"), "15:47: event.fields.channel.allowed[1]", "`3` is not a category", "quote text"),
+        (("[web, app]", "[web, 3]"), "15:32: event.fields.channel.allowed",
+         "must be all text or all whole numbers", "quote text"),
+        (("{dtype: timestamp}", "{dtype: timestamp, allowed: [1]}"), "12:28: event.fields.at.allowed",
+         "a timestamp has no list of values", "remove it"),
+        (("{dtype: timestamp}", "{dtype: timestamp, encoding: text}"), "12:38: event.fields.at.encoding",
+         "a timestamp has no encoding", "vectors"),
+        (("id: payment_id\n  time", "id: channel\n  time"), "7:7: event.id", "`channel` is category", "make it string"),
         (("[web, app]", "[web, app], required: false, default: tv"), "15:79: event.fields.channel.default",
          "`tv` is not among the allowed values", "allow it"),
         (("{topic: predictions}", "{topic: payments}"), "29:22: predictions.topic",
@@ -83,7 +85,7 @@ SASL = "broker:9092\n  security.protocol: {}\n  sasl.mechanism: PLAIN\n  sasl.us
 )  # fmt: skip
 def test_a_broken_rule_names_its_line(report, change, where, message, remedy):
     said = report(*change)
-    assert said.startswith(f"pipeline.yaml:{where}: {message}\n  -> ")
+    assert said.startswith(f"pipeline.yaml:{where}: {message}")
     assert remedy in said
     assert said.count("->") == 1
 
@@ -102,3 +104,18 @@ def test_a_declared_signature_names_both_sides(report):
     said = report("    outputs:\n", both)
     assert "inputs.x: is not in signature_inputs" in said
     assert "`probabilities` is not in signature_outputs\n  -> did you mean `probability`?" in said
+
+
+def test_cloudevents_headers_stand_in_for_fields(report):
+    assert (
+        report(
+            "id: payment_id\n  time: at\n  routing_key: customer", "id: ce_id\n  time: ce_time\n  routing_key: ce_id"
+        )
+        == ""
+    )
+
+
+def test_what_the_later_stages_allow_is_not_refused(report):
+    assert report("weight: 1", "weight: 1\n    shadow: 0.5") == ""
+    assert report("inputs:\n", "inputs:\n      y: customer:mean_amount\n      z: [payment_id]\n") == ""
+    assert report("[web, app]", "[1, 2]") == ""
