@@ -116,11 +116,13 @@ class Runtime(Protocol):
 @dataclass(frozen=True, slots=True)
 class RuntimeOptions:
     """How to run a model. device: `auto`, `cpu`, `cuda` or `cuda:i`. threads: intra-op CPU threads, 0 for the
-    runtime's choice. signature: as declared in the pipeline file, for formats that carry none."""
+    runtime's choice. signature: as declared in the pipeline file, for formats that carry none. sha256: the
+    artefact's digest as pinned in the pipeline file, hex."""
 
     device: str = "auto"
     threads: int = 1
     signature: Signature | None = None
+    sha256: str | None = None
 
 
 RuntimeLoader = Callable[[Path, RuntimeOptions], Runtime]
