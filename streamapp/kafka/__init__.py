@@ -1,0 +1,1 @@
+"""Kafka: the only room that imports Faust and aiokafka."""

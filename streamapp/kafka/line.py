@@ -1,0 +1,289 @@
+"""The production line: chunks in, micro-batches through prepare, score, encode and publish, spans settled.
+
+Each stage is one task with a bounded queue before it, so batches leave in the order in which they entered and
+preparing a batch overlaps with scoring the one before it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from streamapp.batch import MicroBatch, MicroBatcher
+from streamapp.config.settings import PipelineSettings
+from streamapp.errors import Disposition, StreamappError
+from streamapp.kafka.lane import Lane
+from streamapp.kafka.ledger import Ledger, Span
+from streamapp.kafka.publisher import Rejected, Undelivered, take, without_value
+from streamapp.kafka.stats import Counters
+from streamapp.kafka.transport import Chunk
+from streamapp.protocols import Clock, Prepared, Publisher, ScoringPath, StageTimer
+from streamapp.types import Failure, OutgoingBatch, RecordBatch, ScoredBatch
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+W = TypeVar("W")
+
+RETRY_FIRST_S = 0.1
+RETRY_LONGEST_S = 5.0
+
+
+class Abandoned(Exception):
+    """Every partition of a batch went to other workers: answering it is no longer ours."""
+
+
+@dataclass(slots=True, eq=False)
+class Job(Generic[W]):
+    """A micro-batch on its way; `work` is what the last stage made of it."""
+
+    spans: tuple[Span, ...]
+    rows: int
+    began_s: float
+    work: W
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def carry(self, work: T) -> "Job[T]":
+        """The same job with the next stage's work."""
+        return Job(self.spans, self.rows, self.began_s, work, self.seconds)
+
+
+def spans_of(batch: MicroBatch[Chunk]) -> tuple[Span, ...]:
+    """The offsets that a micro-batch answers. Offsets without records belong to the row before them, or to the
+    first row of their chunk."""
+    found = []
+    for part in batch.parts:
+        span, offsets = part.source.span, part.source.records.offsets
+        start = span.start if part.start == 0 else int(offsets[part.start - 1]) + 1
+        stop = span.stop if part.stop == len(offsets) else int(offsets[part.stop - 1]) + 1
+        found.append(span.piece(start, stop))
+    return tuple(found)
+
+
+class ProductionLine:
+    """From chunks to acknowledged outputs, at most `worker.max_batches_in_flight` past preparing."""
+
+    def __init__(
+        self,
+        settings: PipelineSettings,
+        path: ScoringPath,
+        publisher: Publisher,
+        ledger: Ledger,
+        counters: Counters,
+        show: Callable[[ScoredBatch], None],
+        reopen: Callable[[], None],
+        timer: StageTimer | None,
+        clock: Clock,
+    ) -> None:
+        self._path, self._publisher, self._ledger, self._counters = path, publisher, ledger, counters
+        self._show, self._reopen, self._timer, self._clock = show, reopen, timer, clock
+        self._dead_letters = settings.dead_letters.topic
+        batching = settings.batching
+        self._batcher: MicroBatcher[Chunk] = MicroBatcher(
+            batching.max_batch_size, batching.max_queue_delay_microseconds / 1e6
+        )
+        self._limit_rows = batching.max_queue_size
+        self._waiting: dict[Chunk, float] = {}
+        self._jobs: dict[int, float] = {}
+        self._in_flight_rows = 0
+        self._paused = False
+        self._arrived = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._slots = asyncio.Semaphore(settings.worker.max_batches_in_flight)
+        self._to_score: asyncio.Queue[Job[Prepared]] = asyncio.Queue(1)
+        self._to_encode: asyncio.Queue[Job[ScoredBatch]] = asyncio.Queue(1)
+        self._to_publish: asyncio.Queue[Job[tuple[ScoredBatch, tuple[OutgoingBatch, ...]]]] = asyncio.Queue(1)
+        self._lanes = [Lane("prepare"), Lane("inference"), Lane("encode")]
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows not yet in a micro-batch."""
+        return self._batcher.waiting_rows
+
+    @property
+    def in_flight_rows(self) -> int:
+        """Rows in micro-batches that are not acknowledged."""
+        return self._in_flight_rows
+
+    def oldest_in_flight_s(self) -> float:
+        """Age of the oldest micro-batch in flight; 0 without one."""
+        return self._clock.monotonic_s() - min(self._jobs.values()) if self._jobs else 0.0
+
+    def room(self) -> int:
+        """Rows that may still be fetched; 0 while paused. Any thread."""
+        return 0 if self._paused else self._limit_rows - self._batcher.waiting_rows - self._in_flight_rows
+
+    def accept(self, chunk: Chunk) -> None:
+        """Let a chunk, whose span was opened, join the queue."""
+        now_s = self._clock.monotonic_s()
+        self._waiting[chunk] = now_s
+        self._batcher.add(chunk, chunk.records, now_s)
+        if not self._paused and self.room() <= 0:
+            self._paused = True
+            self._counters.pauses += 1
+        self._arrived.set()
+
+    def drop_waiting(self) -> None:
+        """Forget what is in no micro-batch yet; it was not settled and comes again to whoever holds it then."""
+        self._batcher.drop(list(self._waiting))
+        self._waiting.clear()
+        self._relieve()
+
+    async def idle(self) -> None:
+        """Return once no micro-batch is in flight."""
+        while self._jobs:
+            self._settled.clear()
+            await self._settled.wait()
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises what is neither retried nor a row's failure: then nothing more is settled."""
+        stages = [self._prepare(), self._score(), self._encode(), self._publish()]
+        tasks = [asyncio.ensure_future(stage) for stage in stages]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for lane in self._lanes:
+                lane.close()
+
+    async def _prepare(self) -> None:
+        lane = self._lanes[0]
+        while True:
+            job = await self._next_job()
+            prepared = await self._stage("prepare", job, partial(lane.call, self._path.prepare, job.work))
+            if prepared is not None:
+                await self._slots.acquire()
+                await self._to_score.put(prepared)
+
+    async def _score(self) -> None:
+        lane = self._lanes[1]
+        while True:
+            job = await self._to_score.get()
+            scored = await self._stage("score", job, partial(lane.call, self._path.score, job.work))
+            await self._pass_on(self._to_encode, scored)
+
+    async def _encode(self) -> None:
+        lane = self._lanes[2]
+        while True:
+            job = await self._to_encode.get()
+            encoded = await self._stage("encode", job, partial(lane.call, self._path.encode, job.work))
+            done = None if encoded is None else encoded.carry((job.work, encoded.work))
+            await self._pass_on(self._to_publish, done)
+
+    async def _publish(self) -> None:
+        while True:
+            job = await self._to_publish.get()
+            scored, outgoing = job.work
+            published = await self._stage("publish", job, partial(self._deliver, scored, list(outgoing)))
+            if published is not None:
+                self._settle(published, scored)
+            self._slots.release()
+
+    async def _next_job(self) -> Job[RecordBatch]:
+        loop = asyncio.get_running_loop()
+        while True:
+            now_s = self._clock.monotonic_s()
+            batch = self._batcher.take(now_s)
+            if batch is not None:
+                return self._begin(batch, now_s)
+            self._arrived.clear()
+            ready_at_s = self._batcher.ready_at_s()
+            timer = None if ready_at_s is None else loop.call_later(ready_at_s - now_s, self._arrived.set)
+            await self._arrived.wait()
+            if timer is not None:
+                timer.cancel()
+
+    def _begin(self, batch: MicroBatch[Chunk], now_s: float) -> Job[RecordBatch]:
+        oldest_s = min(self._waiting[part.source] for part in batch.parts)
+        for part in batch.parts:
+            if part.stop == len(part.source.records):
+                del self._waiting[part.source]
+        job = Job(spans_of(batch), len(batch), now_s, batch.records, {"wait": now_s - oldest_s})
+        self._jobs[id(job.seconds)] = now_s
+        self._in_flight_rows += job.rows
+        return job
+
+    async def _pass_on(self, queue: "asyncio.Queue[Job[T]]", job: Job[T] | None) -> None:
+        if job is None:
+            self._slots.release()
+        else:
+            await queue.put(job)
+
+    async def _stage(self, name: str, job: Job[W], attempt: Callable[[], Awaitable[T]]) -> Job[T] | None:
+        """The job with the stage's result; None where it was abandoned. Retried for as long as it takes."""
+        began_s = self._clock.monotonic_s()
+        pause_s = RETRY_FIRST_S
+        while any(map(self._ledger.holds, job.spans)):
+            try:
+                result = await attempt()
+            except StreamappError as error:
+                if error.disposition is not Disposition.RETRY:
+                    raise
+                self._counters.retries += 1
+                log.warning("%s of %d rows is tried again in %.1f s: %s", name, job.rows, pause_s, error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, RETRY_LONGEST_S)
+            else:
+                job.seconds[name] = self._clock.monotonic_s() - began_s
+                return job.carry(result)
+        log.info("%d rows were left to other workers: their partitions are gone", job.rows)
+        self._counters.abandoned_rows += job.rows
+        self._finish(job)
+        return None
+
+    async def _deliver(self, scored: ScoredBatch, waiting: list[OutgoingBatch]) -> None:
+        """Publish `waiting`, moving records that are too large to the dead-letter topic.
+
+        What is durable leaves the list, so that a retry sends the rest only.
+        """
+        while waiting:
+            try:
+                await self._publisher.publish(waiting)
+            except Rejected as rejected:
+                waiting[:] = self._instead(scored, rejected.records)
+            except Undelivered as undelivered:
+                waiting[:] = undelivered.remaining
+                raise
+            else:
+                return
+
+    def _instead(self, scored: ScoredBatch, rejected: Sequence[OutgoingBatch]) -> list[OutgoingBatch]:
+        """What to publish in place of records that the broker does not take."""
+        found = [without_value(batch) for batch in rejected if batch.topic == self._dead_letters]
+        rows = {int(row) for batch in rejected if batch.topic != self._dead_letters for row in batch.rows}
+        if rows:
+            self._counters.oversized_rows += len(rows)
+            failure = Failure("publish", "record_too_large", "the prediction is larger than the broker accepts")
+            failed = replace(scored, failures={**scored.failures, **dict.fromkeys(rows, failure)})
+            letters = [batch for batch in self._path.encode(failed) if batch.topic == self._dead_letters]
+            found += [take(batch, np.flatnonzero(np.isin(batch.rows, list(rows)))) for batch in letters]
+        return found
+
+    def _settle(self, job: Job[None], scored: ScoredBatch) -> None:
+        for span in job.spans:
+            self._ledger.settle(span)
+        self._counters.rows += job.rows
+        self._counters.batches += 1
+        for stage, seconds in job.seconds.items():
+            self._counters.stage_seconds[stage] += seconds
+        self._finish(job)
+        if self._timer is not None:
+            self._timer.batch(job.rows, job.seconds)
+        self._show(scored)
+
+    def _finish(self, job: Job[W]) -> None:
+        del self._jobs[id(job.seconds)]
+        self._in_flight_rows -= job.rows
+        self._settled.set()
+        self._relieve()
+
+    def _relieve(self) -> None:
+        if self._paused and self._batcher.waiting_rows + self._in_flight_rows <= self._limit_rows // 2:
+            self._paused = False
+            self._reopen()

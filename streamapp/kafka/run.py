@@ -1,0 +1,72 @@
+"""A worker as a process: signals in, exit code out."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from streamapp.config.settings import PipelineSettings
+from streamapp.errors import StreamappError
+from streamapp.kafka.worker import Worker
+from streamapp.protocols import Observer, Outbox, OutcomeHandler, ScoringPath, StageTimer
+
+log = logging.getLogger(__name__)
+
+STOPPED = 0
+FAILED = 1
+CANNOT_START = 2
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread may keep the interpreter while another wants it; Python's 5 ms would be added to every hop."""
+
+
+def run_worker(
+    settings: PipelineSettings,
+    path: ScoringPath,
+    *,
+    observers: Sequence[Observer] = (),
+    outcomes: OutcomeHandler | None = None,
+    outbox: Outbox | None = None,
+    timer: StageTimer | None = None,
+    on_start: Callable[[Worker], None] | None = None,
+) -> int:
+    """Run a worker in this process until SIGTERM, SIGINT or a failure, and return the process's exit code.
+
+    The first signal finishes what is in flight; the second ends the process at once, which loses nothing, as
+    nothing is acknowledged before it is durable. `on_start` gets the worker, for its `stats()`.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+
+    async def main() -> None:
+        worker = Worker(settings, path, observers=observers, outcomes=outcomes, outbox=outbox, timer=timer)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _Stop(worker, number))
+        if on_start is not None:
+            on_start(worker)
+        await worker.run()
+
+    try:
+        asyncio.run(main())
+    except StreamappError as error:
+        log.error("stopped without acknowledging: %s [%s]", error, error.code, exc_info=error)
+        return FAILED
+    except Exception as error:  # said loudly; nothing was acknowledged
+        log.critical("stopped without acknowledging, by an unexpected error: %r", error, exc_info=error)
+        return FAILED
+    return STOPPED
+
+
+class _Stop:
+    """What a signal does: first ask, then end the process."""
+
+    def __init__(self, worker: Worker, number: signal.Signals) -> None:
+        self._worker = worker
+        self._number = number
+
+    def __call__(self) -> None:
+        if self._worker.stopping:
+            os._exit(128 + self._number)
+        self._worker.stop()

@@ -1,0 +1,115 @@
+"""Reaching the broker at start, and whether the topics that a pipeline needs are there."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+
+from streamapp.config.settings import PipelineSettings
+from streamapp.errors import BrokerUnavailable, ConfigError
+
+log = logging.getLogger(__name__)
+
+PAUSE_S = 0.2
+LONGEST_PAUSE_S = 5.0
+REPLICAS = 3
+"""Replicas of a topic that is created here, or the number of brokers where there are fewer."""
+
+
+async def prepare_topics(settings: PipelineSettings, options: Mapping[str, Any]) -> dict[str, int]:
+    """Topic -> number of partitions of every topic of the pipeline; missing ones are created if allowed.
+
+    Waits for the broker, up to `worker.broker_wait_s`. Raises `BrokerUnavailable`, or `ConfigError` naming the
+    topics that are missing and what to do.
+    """
+    admin = await connect(options, settings.worker.broker_wait_s)
+    try:
+        inputs, outputs = topic_names(settings)
+        found = await partition_counts(admin, [*inputs, *outputs])
+        _refuse_missing([t for t in inputs if t not in found], "input", "create them, or correct their names")
+        missing = [t for t in outputs if t not in found]
+        if not settings.worker.auto_create_topics:
+            _refuse_missing(missing, "output", "create them, or set `worker.auto_create_topics: true`")
+        for topic in missing:
+            found[topic] = max(found[t] for t in settings.source.topics)
+            await create_topic(admin, topic, found[topic])
+        return found
+    finally:
+        await admin.close()
+
+
+def topic_names(settings: PipelineSettings) -> tuple[list[str], list[str]]:
+    """Input topics and output topics of a pipeline."""
+    inputs = [*settings.source.topics]
+    if settings.outcomes is not None:
+        inputs.append(settings.outcomes.topic)
+    outputs = [settings.predictions.topic, settings.dead_letters.topic]
+    if settings.alerts is not None:
+        outputs.append(settings.alerts.topic)
+    return inputs, list(dict.fromkeys(outputs))
+
+
+async def connect(options: Mapping[str, Any], wait_s: float) -> AIOKafkaAdminClient:
+    """An admin client once the broker answers. Raises `BrokerUnavailable` after `wait_s` seconds without one."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_s
+    pause_s = PAUSE_S
+    while True:
+        admin = AIOKafkaAdminClient(**options)
+        try:
+            await admin.start()
+        except (KafkaConnectionError, OSError) as error:
+            await admin.close()
+            left_s = deadline - loop.time()
+            if left_s <= 0:
+                servers = ", ".join(options["bootstrap_servers"])
+                raise BrokerUnavailable(
+                    f"no Kafka broker answered at {servers} within {wait_s:g} s ({error}): is it running, and is "
+                    "`kafka.bootstrap.servers` right?"
+                ) from error
+            log.warning("no Kafka broker yet (%s), trying again for %.0f s", error, left_s)
+            await asyncio.sleep(min(pause_s, left_s))
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        except BaseException:
+            await admin.close()
+            raise
+        else:
+            return admin
+
+
+async def partition_counts(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:
+    """Topic -> number of partitions, absent topics left out. Raises `BrokerUnavailable` where it cannot be told."""
+    found: dict[str, int] = {}
+    for described in await admin.describe_topics(list(dict.fromkeys(topics))):
+        code = described["error_code"]
+        if code == 0:
+            found[described["topic"]] = len(described["partitions"])
+        elif code != _UNKNOWN_TOPIC:
+            raise BrokerUnavailable(f"topic {described['topic']} cannot be described: {for_code(code).__name__}")
+    return found
+
+
+async def create_topic(admin: AIOKafkaAdminClient, topic: str, partitions: int) -> None:
+    """Create a topic; one that somebody else created meanwhile is fine. Raises `ConfigError` if the broker refuses."""
+    brokers = len((await admin.describe_cluster())["brokers"])
+    try:
+        response = await admin.create_topics([NewTopic(topic, partitions, min(REPLICAS, brokers))])
+    except TopicAlreadyExistsError:
+        return
+    except KafkaError as error:
+        raise ConfigError(f"topic {topic} cannot be created: {error!r}") from error
+    for _, code, reason in response.topic_errors:
+        if code not in (0, TopicAlreadyExistsError.errno):
+            raise ConfigError(f"topic {topic} cannot be created: {reason or for_code(code).__name__}")
+    log.info("created topic %s with %d partitions", topic, partitions)
+
+
+_UNKNOWN_TOPIC = 3
+
+
+def _refuse_missing(topics: Sequence[str], kind: str, remedy: str) -> None:
+    if topics:
+        raise ConfigError(f"the broker has no {kind} topics {', '.join(topics)}: {remedy}")
