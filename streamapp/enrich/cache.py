@@ -49,6 +49,7 @@ class EntityCache:
         self._read_monotonic_ms = np.empty(max_entities, np.int64)
         self._read_times_ms = np.empty(max_entities, np.int64)
         self._used = np.zeros(max_entities, np.bool_)
+        self._pinned = np.zeros(max_entities, np.bool_)
         self._hand = 0
         self.evictions = 0
 
@@ -80,52 +81,49 @@ class EntityCache:
         slots = self._slots_of(keys)
         new = np.flatnonzero(slots == _NO_SLOT)
         if len(new):
-            self._used[slots[slots != _NO_SLOT]] = True
-            slots[new] = self._claim([keys[i] for i in new.tolist()])
-            # One of the keys may have been evicted for another.
-            slots = self._slots_of(keys)
-        kept = slots != _NO_SLOT
-        slots = slots[kept]
-        self._values[slots] = rows.values[start:][kept]
-        self._event_times_ms[slots] = rows.event_times_ms[start:][kept]
+            slots[new] = self._claim([keys[i] for i in new.tolist()], slots[slots != _NO_SLOT])
+        self._values[slots] = rows.values[start:]
+        self._event_times_ms[slots] = rows.event_times_ms[start:]
         self._read_monotonic_ms[slots] = monotonic_ms
-        self._read_times_ms[slots] = 0 if times_ms is None else times_ms[start:][kept]
+        self._read_times_ms[slots] = 0 if times_ms is None else times_ms[start:]
 
     def _slots_of(self, keys: Sequence[EntityKey | None]) -> Int64:
         return np.fromiter(map(self._slots.get, keys, repeat(_NO_SLOT)), np.int64, len(keys))
 
-    def _claim(self, keys: list[EntityKey]) -> Int64:
-        """A slot for each of the k new keys: the unused ones first, then by eviction."""
+    def _claim(self, keys: list[EntityKey], spared: Int64) -> Int64:
+        """A slot for each of the k new keys: the unused ones first, then by eviction of others than `spared`."""
         first = len(self._keys)
         unused = min(self._max_entities - first, len(keys))
         self._keys.extend(keys[:unused])
         slots = np.arange(first, first + unused, dtype=np.int64)
         if unused < len(keys):
-            slots = np.concatenate([slots, self._evict(len(keys) - unused, first)])
+            slots = np.concatenate([slots, self._evict(len(keys) - unused, first, spared)])
             for slot, key in zip(slots[unused:].tolist(), keys[unused:], strict=True):
                 del self._slots[self._keys[slot]]
                 self._keys[slot] = key
         self._slots.update(zip(keys, slots.tolist(), strict=True))
         return slots
 
-    def _evict(self, count: int, among: int) -> Int64:
-        """The next `count` of the first `among` slots that were not hit since the hand last passed them.
+    def _evict(self, count: int, among: int, spared: Int64) -> Int64:
+        """The next `count` of the first `among` slots, less the spared ones, that were not hit since the hand passed.
 
         Two turns of the hand are enough: the first clears every mark, the second takes what is left.
         """
-        victims: list[Int64] = []
+        self._pinned[spared] = True
+        taken: list[Int64] = []
         while count:
             window = np.arange(self._hand, min(self._hand + max(2 * count, 64), among))
-            free = window[~self._used[window]]
+            free = window[~(self._used[window] | self._pinned[window])]
             if len(free) > count:
                 free = free[:count]
                 window = window[: int(free[-1]) - self._hand + 1]
             self._used[window] = False
-            self._used[free] = True
-            victims.append(free)
+            self._pinned[free] = True
+            taken.append(free)
             count -= len(free)
             self._hand = (self._hand + len(window)) % among
-        slots = np.concatenate(victims)
-        self._used[slots] = False
+        slots = np.concatenate(taken)
+        self._pinned[spared] = False
+        self._pinned[slots] = False
         self.evictions += len(slots)
         return slots

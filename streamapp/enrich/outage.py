@@ -30,10 +30,13 @@ def is_outage(error: BaseException) -> bool:
 
     Known by the qualified names of the exception's classes, so that no client library is imported for it;
     `OSError` covers sockets, time limits and `requests`. SQLite's one class for everything operational is
-    told apart by message: a missing table is an error of the repository. What is not named here is a bug until
+    told apart by message: a missing table is an error of the repository; its base class itself, not the
+    other subclasses, is a file that cannot be read. What is not named here is a bug until
     shown otherwise, and stops the worker.
     """
-    names = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
+    names = [f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__]
     if "feast.errors.FeastError" in names:
         return False
+    if names[0] == "sqlite3.DatabaseError":
+        return True
     return not _OUTAGES.isdisjoint(names) and not any(text in str(error) for text in _NOT_OUTAGES)
