@@ -70,11 +70,11 @@ def main() -> None:
         {
             "payment_id": f"p{i}",
             "at": now,
-            "customer_id": int(payment.customer_id),
-            "amount": round(float(payment.amount), 2),
-            "channel": CHANNELS[int(payment.channel)],
+            "customer_id": int(payment["customer_id"]),
+            "amount": round(float(payment["amount"]), 2),
+            "channel": CHANNELS[int(payment["channel"])],
         }
-        for i, payment in enumerate(payments.head(20).itertuples())
+        for i, payment in enumerate(payments.head(20).to_dict("records"))
     ]
     write(HERE / "events.jsonl", "".join(json.dumps(event) + "\n" for event in events).encode())
 
