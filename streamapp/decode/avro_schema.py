@@ -55,7 +55,7 @@ def load_avro_schema(path: Path, schema: EventSchema) -> AvroSchema:
         raise SchemaError(f"source.schema_file: cannot read {path}: {error}; name an Avro schema (.avsc)") from error
     except (fastavro.schema.SchemaParseException, fastavro.schema.UnknownType, KeyError) as error:
         raise SchemaError(f"source.schema_file: {path} is not an Avro schema: {error}; correct it") from error
-    if not isinstance(loaded, dict) or loaded.get("type") != "record":
+    if not isinstance(loaded, dict) or loaded.get("type") != "record" or "fields" not in loaded:
         raise SchemaError(f"source.schema_file: {path} is not a record; an event needs named fields")
     return _compile(loaded, schema)
 

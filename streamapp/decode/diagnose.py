@@ -19,6 +19,8 @@ def fields_of(envelope: Envelope, value: bytes | None) -> Raws | Failure:
     if not value:
         return failure("empty", "the record has no value" if value is None else "the value is empty")
     try:
+        # The whole syntax first, as the envelope gives up at the first byte of what is no object.
+        msgspec.json.decode(value, type=msgspec.Raw)
         return envelope.decode(value)
     except msgspec.ValidationError as error:
         return failure("not_an_object", f"not a JSON object: {error}", rule="object", value=shortened(value))

@@ -15,7 +15,9 @@ from streamapp.errors import SchemaError
 from streamapp.types import Failure, Float64, Int64, OutcomeBatch, RecordBatch
 
 _TIME_UNIT = "ms"
-_Id = Annotated[str, msgspec.Meta(min_length=1)] | int
+_Int = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_Id = Annotated[str, msgspec.Meta(min_length=1)] | _Int
+_NUMBER_STARTS = frozenset(b"-0123456789")
 
 
 class JsonOutcomeDecoder:
@@ -23,7 +25,7 @@ class JsonOutcomeDecoder:
 
     def __init__(self, settings: OutcomeSettings) -> None:
         self._binary = settings.task == "binary_classification"
-        types: dict[str, Any] = {settings.id: _Id, settings.label: bool | int | float if self._binary else int | float}
+        types: dict[str, Any] = {settings.id: _Id, settings.label: bool | _Int | float if self._binary else _Int | float}
         if settings.time is not None:
             types[settings.time] = timestamp_type(_TIME_UNIT)
         if len(types) != 2 + (settings.time is not None):
@@ -86,8 +88,8 @@ class JsonOutcomeDecoder:
         shown = shortened(raw)
         if name == self._names[0] and raw == b'""':
             return failure("empty", "an id cannot be empty", name, "id", shown)
-        if name == self._names[1] and "out of range" in str(error):
-            return failure("out_of_range", str(error), name, "dtype float64", shown)
+        if name == self._names[1] and raw[0] in _NUMBER_STARTS:
+            return failure("out_of_range", str(error), name, "64 bits", shown)
         if len(self._names) == 3 and name == self._names[2] and raw[:1] not in (b"[", b"{", b"t", b"f"):
             return failure("bad_time", "neither ISO 8601 nor ms since the epoch", name, "time", shown)
         return failure("wrong_type", str(error), name, "type", shown)

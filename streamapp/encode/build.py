@@ -60,6 +60,11 @@ def build_encoder(settings: PipelineSettings) -> Encoder:
     return RecordEncoder(_format(settings.predictions.format), settings.predictions.topic, settings.dead_letters.topic)
 
 
+def build_json_encoder(settings: PipelineSettings) -> Encoder:
+    """The same with predictions as JSON, whatever the output topic's format."""
+    return RecordEncoder(JsonPredictions(), settings.predictions.topic, settings.dead_letters.topic)
+
+
 def _format(name: str) -> PredictionFormat:
     if name == "avro":
         from streamapp.encode.avro import AvroPredictions
