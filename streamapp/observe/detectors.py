@@ -40,7 +40,7 @@ def page_hinkley() -> Detector:
 
 def kswin() -> Detector:
     """KSWIN (Raab, Heusinger and Schleif 2020), on sampled rows."""
-    detector: Detector = KSWIN(alpha=1e-5, window_size=100, stat_size=30, seed=1)
+    detector: Detector = KSWIN(alpha=1e-4, window_size=100, stat_size=30, seed=1)
     return detector
 
 

@@ -17,6 +17,11 @@ from streamapp.types import ScoredBatch, Signal, Variant
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
+def new_registry() -> CollectorRegistry:
+    """A registry of one's own; nothing here uses the global one."""
+    return CollectorRegistry()
+
+
 class Metrics(Collector):
     """All metrics of a worker, on the registry it is given; the worker's `StageTimer`.
 
