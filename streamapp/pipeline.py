@@ -11,8 +11,9 @@ import orjson
 
 from streamapp.clock import SystemClock
 from streamapp.config.settings import PipelineSettings
+from streamapp.enrich import CountingEnricher
 from streamapp.errors import ConfigError
-from streamapp.protocols import Clock, Decoder, Encoder, Enricher, Inferrer, Prepared, Router
+from streamapp.protocols import Clock, Decoder, Encoder, Inferrer, Prepared, Router
 from streamapp.types import Failure, OutgoingBatch, RecordBatch, ScoredBatch, Variant
 
 Event = Mapping[str, Any] | bytes | str
@@ -43,9 +44,10 @@ class Pipeline:
         *,
         decoder: Decoder,
         router: Router,
-        enricher: Enricher,
+        enricher: CountingEnricher,
         inferrer: Inferrer,
         encoder: Encoder,
+        readable: Encoder,
         clock: Clock,
     ) -> None:
         self.settings = settings
@@ -55,6 +57,7 @@ class Pipeline:
         self._router = router
         self._inferrer = inferrer
         self._encoder = encoder
+        self._readable = readable
         self._clock = clock
 
     @classmethod
@@ -85,7 +88,8 @@ class Pipeline:
             router=HashRouter(settings.routing.salt or settings.name, shares),
             enricher=build_enricher(settings.features, settings.event, settings.variants, base, clock),
             inferrer=build_inferrer(settings.variants, settings.event, base),
-            encoder=build_encoder(settings),
+            encoder=build_encoder(settings.predictions, settings.dead_letters),
+            readable=build_encoder(settings.predictions.model_copy(update={"format": "json"}), settings.dead_letters),
             clock=clock,
         )
 
@@ -119,15 +123,12 @@ class Pipeline:
         An event is a mapping (JSON sources only) or the bytes or text of a record's value. Raises
         `FeatureStoreUnavailable` where the worker would pause and retry.
         """
-        from streamapp.encode import build_json_encoder
-
-        encoder = build_json_encoder(self.settings)
         answers: dict[int, Mapping[str, Any]] = {}
         failures: dict[int, Failure] = {}
         size = self.settings.batching.max_batch_size
         for start in range(0, len(events), size):
             scored = self.score(self.prepare(self._records(events[start : start + size], start)))
-            outgoing = encoder.predictions(scored)
+            outgoing = self._readable.predictions(scored)
             for row, value in zip(outgoing.rows, outgoing.values, strict=True):
                 answers[start + int(row)] = orjson.loads(value or b"")
             failures.update({start + row: failure for row, failure in scored.failures.items()})
