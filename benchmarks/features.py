@@ -111,7 +111,7 @@ def measure(rows: int, rounds: int) -> None:
     print(f"get_online_features          {feast * 1e3:9.3f} ms  {rows / feast:12,.0f} rows/s")
     print(f"enrich, first read           {cold * 1e3:9.3f} ms  {rows / cold:12,.0f} rows/s")
     print(f"enrich, cached               {cached * 1e3:9.3f} ms  {rows / cached:12,.0f} rows/s")
-    print(f"enrich, cached, 16 384 rows  {repeated * 1e3:9.3f} ms  {16_384 / repeated:12,.0f} rows/s")
+    print(f"enrich, 16 384 cached rows   {repeated * 1e3:9.3f} ms  {16_384 / repeated:12,.0f} rows/s")
     print(f"cached / get_online_features {feast / cached:9.1f} x   (target: at least 10)")
 
 
