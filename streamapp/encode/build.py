@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from streamapp.config.settings import DeadLetterSettings, PredictionSettings
+from streamapp.config.settings import PipelineSettings
 from streamapp.encode.answered import Answered, answered
 from streamapp.encode.dead_letters import encode_dead_letters
 from streamapp.encode.headers import prediction_headers
@@ -55,9 +55,9 @@ class RecordEncoder:
         return encode_dead_letters(scored.records, scored.failures, scored.events.ids, self._dead_letters_topic)
 
 
-def build_encoder(predictions: PredictionSettings, dead_letters: DeadLetterSettings) -> Encoder:
+def build_encoder(settings: PipelineSettings) -> Encoder:
     """The encoder of a pipeline's output topics."""
-    return RecordEncoder(_format(predictions.format), predictions.topic, dead_letters.topic)
+    return RecordEncoder(_format(settings.predictions.format), settings.predictions.topic, settings.dead_letters.topic)
 
 
 def build_json_encoder(settings: PipelineSettings) -> Encoder:
