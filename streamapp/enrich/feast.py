@@ -138,7 +138,7 @@ class FeastReader:
             with _translated(f"online store, feature view {view!r}"):
                 # Redis appends to the list of features it is given.
                 rows = self._provider.online_read(self._store.config, table, entities, list(features))
-            _fill(rows, features, values[start:stop], event_times_ms[start:stop])
+            fill_rows(rows, features, values[start:stop], event_times_ms[start:stop])
         return FeatureRows(values, event_times_ms)
 
     def refresh(self) -> None:
@@ -193,7 +193,7 @@ def _parts(key: EntityKey) -> tuple[int | str, ...]:
     return key if isinstance(key, tuple) else (key,)
 
 
-def _fill(
+def fill_rows(
     rows: Sequence[tuple[datetime | None, Mapping[str, Value] | None]],
     features: Sequence[str],
     values: Float32,

@@ -208,6 +208,9 @@ def test_after_the_limit_defaults_are_served_and_the_store_is_probed(build, stor
     clock.advance(2)
     (block,) = enricher.enrich(events, all_rows(2))
     assert block.values.tolist() == [[0], [1]]
+    store.fault = down
+    with pytest.raises(FeatureStoreUnavailable):
+        enricher.enrich(make_events({"origin": ["C", "D"]}), all_rows(2))
 
 
 def test_a_bug_is_not_an_outage(build, store, make_events, all_rows):

@@ -4,12 +4,13 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
 
 from streamapp.enrich import build_enricher, describe_features
+from streamapp.enrich.reader import NO_ROW
 from streamapp.errors import ConfigError, ContractError, FeatureStoreUnavailable
 from streamapp.types import Freshness
 
@@ -18,8 +19,6 @@ NAN = float("nan")
 
 @pytest.fixture
 def now(clock):
-    from datetime import datetime, timezone
-
     return datetime.fromtimestamp(clock.now_ms() / 1000, tz=timezone.utc)
 
 
@@ -221,6 +220,26 @@ def test_a_database_that_is_no_database_is_an_outage(build_on, make_events, all_
 def test_a_missing_table_is_an_error_of_the_repository(build_on, make_events, all_rows):
     with pytest.raises(ConfigError, match="no such table"):
         build_on("empty.db").enrich(make_events({"origin": ["?"]}), all_rows(1))
+
+
+def test_the_ways_in_which_stores_say_that_there_is_nothing(feast):
+    from feast.protos.feast.types.Value_pb2 import Value
+
+    from streamapp.enrich.feast import fill_rows
+
+    epoch, naive = datetime(1970, 1, 1, tzinfo=timezone.utc), datetime.fromisoformat("1970-01-01T00:00:01.500999")
+    answers = [
+        (None, None),
+        (epoch, {"a": Value(), "b": Value()}),
+        (naive, {"b": Value(int64_val=3), "a": Value()}),
+        (naive, {"a": Value(string_val="was text"), "b": Value(double_val=1e300)}),
+        (naive, {}),
+    ]
+    values, event_times_ms = np.full((5, 2), np.nan, np.float32), np.full(5, NO_ROW)
+    fill_rows(answers, ["a", "b"], values, event_times_ms)
+    expected = np.array([[NAN, NAN], [NAN, NAN], [NAN, 3], [NAN, np.inf], [NAN, NAN]], np.float32)
+    np.testing.assert_array_equal(values, expected)
+    assert event_times_ms.tolist() == [NO_ROW, NO_ROW, 1500, 1500, NO_ROW]
 
 
 def test_description_shows_keys_views_and_types(repository, make_settings, make_variant):
