@@ -75,7 +75,7 @@ class Pipeline:
     def build(cls, settings: PipelineSettings, base: Path) -> "Pipeline":
         """Load what `settings` names; relative paths start at `base`."""
         from streamapp.decode import build_decoder
-        from streamapp.encode import build_encoder
+        from streamapp.encode import build_encoder, build_json_encoder
         from streamapp.enrich import build_enricher
         from streamapp.infer import build_inferrer
         from streamapp.route import HashRouter, Share
@@ -88,8 +88,8 @@ class Pipeline:
             router=HashRouter(settings.routing.salt or settings.name, shares),
             enricher=build_enricher(settings.features, settings.event, settings.variants, base, clock),
             inferrer=build_inferrer(settings.variants, settings.event, base),
-            encoder=build_encoder(settings.predictions, settings.dead_letters),
-            readable=build_encoder(settings.predictions.model_copy(update={"format": "json"}), settings.dead_letters),
+            encoder=build_encoder(settings),
+            readable=build_json_encoder(settings),
             clock=clock,
         )
 
