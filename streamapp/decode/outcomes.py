@@ -25,7 +25,8 @@ class JsonOutcomeDecoder:
 
     def __init__(self, settings: OutcomeSettings) -> None:
         self._binary = settings.task == "binary_classification"
-        types: dict[str, Any] = {settings.id: _Id, settings.label: bool | _Int | float if self._binary else _Int | float}
+        label: Any = bool | _Int | float if self._binary else _Int | float
+        types: dict[str, Any] = {settings.id: _Id, settings.label: label}
         if settings.time is not None:
             types[settings.time] = timestamp_type(_TIME_UNIT)
         if len(types) != 2 + (settings.time is not None):

@@ -16,6 +16,7 @@ from streamapp.types import Failure, Float32, Float64
 
 _REFUSED = (ValueError, TypeError, RuntimeError, MemoryError)
 _TEXT = msgspec.json.Decoder(str)
+_LIST = msgspec.json.Decoder(list[float])
 _BASE64 = msgspec.json.Decoder(bytes)
 
 
@@ -106,7 +107,11 @@ def _fill_numbers(parser: simdjson.Parser, raw: bytes, is_text: bool, out: Float
     try:
         numbers = _numbers(parser, raw)
     except _REFUSED:
-        return "not comma-separated numbers"
+        # simdjson refuses whole numbers beyond 64 bits, which JavaScript writes for floats up to 1e21.
+        try:
+            numbers = np.array(_LIST.decode(raw), np.float64)
+        except (ValueError, msgspec.MsgspecError, RecursionError):
+            return "not comma-separated numbers"
     if numbers.size != out.size:
         return f"{numbers.size} numbers, not {out.size}"
     out[:] = numbers
