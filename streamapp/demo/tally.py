@@ -1,0 +1,172 @@
+"""What the topics say, counted as it comes in."""
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import orjson
+
+from streamapp.demo.balance import Answer, Place
+from streamapp.observe.quality import auc, log_losses
+from streamapp.types import Float64, Headers
+
+_RECENT = 20_000
+_SIGNALS_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One record as read from a topic. timestamp_ms: the record's, ms since the epoch."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Of the rows of one variant whose label is known."""
+
+    rows: int
+    auc: float
+    log_loss: float
+    base_rate: float
+
+
+@dataclass(slots=True)
+class _Joined:
+    scores: list[float] = field(default_factory=list)
+    labels: list[float] = field(default_factory=list)
+    times_ms: list[int] = field(default_factory=list)
+
+
+class Tally:
+    """Fed by records of five topics, in any order between topics."""
+
+    def __init__(self) -> None:
+        self.predictions: list[Answer] = []
+        self.dead_letters: list[Answer] = []
+        self.answers_by_variant: Counter[str] = Counter()
+        self.dead_letters_by_code: Counter[str] = Counter()
+        self.signals_by_feature: Counter[tuple[str, str]] = Counter()
+        self.last_signals: deque[Mapping[str, object]] = deque(maxlen=_SIGNALS_KEPT)
+        self.outcomes = 0
+        self.latencies_ms: deque[float] = deque(maxlen=_RECENT)
+        self.ages_s: deque[float] = deque(maxlen=_RECENT)
+        self.youngest_age_s = float("inf")
+        self._asked_ms: dict[Place, int] = {}
+        self._answered_ms: dict[Place, int] = {}
+        self._scores: dict[str, tuple[str, float, int]] = {}
+        self._labels: dict[str, float] = {}
+        self._joined: dict[str, _Joined] = {}
+
+    def event(self, record: Seen) -> None:
+        """An event went in."""
+        place = (record.partition, record.offset)
+        answered_ms = self._answered_ms.pop(place, None)
+        if answered_ms is None:
+            self._asked_ms[place] = record.timestamp_ms
+        else:
+            self.latencies_ms.append(answered_ms - record.timestamp_ms)
+
+    def prediction(self, record: Seen) -> None:
+        """An answer came out."""
+        answer = orjson.loads(record.value)
+        source, flight_id, variant = answer["source"], answer["id"], answer["variant"]
+        place = (source["partition"], source["offset"])
+        self.predictions.append(Answer(place, flight_id))
+        self.answers_by_variant[variant] += 1
+        self._timed(place, record.timestamp_ms)
+        weather = answer.get("features", {}).get("airport_weather")
+        if weather is not None and weather["age_s"] is not None:
+            self.ages_s.append(weather["age_s"])
+            self.youngest_age_s = min(self.youngest_age_s, weather["age_s"])
+        scored = (variant, answer["scores"]["late"], answer["event_time"])
+        label = self._labels.pop(flight_id, None)
+        if label is None:
+            self._scores[flight_id] = scored
+        else:
+            self._join(scored, label)
+
+    def dead_letter(self, record: Seen) -> None:
+        """An event was refused. Its id is its key, since its value may be anything."""
+        headers = dict(record.headers)
+        partition, offset = (int(headers[f"__connect.errors.{name}"]) for name in ("partition", "offset"))
+        self.dead_letters.append(Answer((partition, offset), record.key.decode()))
+        self.dead_letters_by_code[headers["streamapp.errors.code"].decode()] += 1
+        self._timed((partition, offset), record.timestamp_ms)
+
+    def outcome(self, record: Seen) -> None:
+        """A label became known."""
+        outcome = orjson.loads(record.value)
+        self.outcomes += 1
+        scored = self._scores.pop(outcome["flight_id"], None)
+        if scored is None:
+            self._labels[outcome["flight_id"]] = float(outcome["late"])
+        else:
+            self._join(scored, float(outcome["late"]))
+
+    def signal(self, record: Seen) -> None:
+        """A detector spoke."""
+        signal = orjson.loads(record.value)
+        self.signals_by_feature[signal["variant"], signal["feature"]] += 1
+        self.last_signals.append(signal)
+
+    @property
+    def answers(self) -> int:
+        """Predictions and dead letters."""
+        return len(self.predictions) + len(self.dead_letters)
+
+    def latency_ms(self, recent: int = _RECENT) -> tuple[float, float, float]:
+        """50th, 95th and 99th percentile of the last `recent` answers, ms; NaN before the first."""
+        latest = list(self.latencies_ms)[-recent:]
+        if not latest:
+            return (float("nan"),) * 3
+        p50, p95, p99 = np.percentile(latest, (50, 95, 99)).tolist()
+        return p50, p95, p99
+
+    def quality(self) -> dict[str, Quality]:
+        """Variant -> quality over everything joined so far."""
+        return {variant: _judged(*_arrays(joined)[:2]) for variant, joined in sorted(self._joined.items())}
+
+    def quality_by_month(self) -> dict[str, dict[str, Quality]]:
+        """Month of departure (`2013-03`, UTC) -> variant -> quality."""
+        months: dict[str, dict[str, Quality]] = {}
+        for variant, joined in sorted(self._joined.items()):
+            scores, labels, times_ms = _arrays(joined)
+            month = times_ms.astype("datetime64[ms]").astype("datetime64[M]")
+            for each in np.unique(month):
+                rows = month == each
+                months.setdefault(str(each), {})[variant] = _judged(scores[rows], labels[rows])
+        return dict(sorted(months.items()))
+
+    def _join(self, scored: tuple[str, float, int], label: float) -> None:
+        variant, score, time_ms = scored
+        joined = self._joined.setdefault(variant, _Joined())
+        joined.scores.append(score)
+        joined.labels.append(label)
+        joined.times_ms.append(time_ms)
+
+    def _timed(self, place: Place, answered_ms: int) -> None:
+        asked_ms = self._asked_ms.pop(place, None)
+        if asked_ms is None:
+            self._answered_ms[place] = answered_ms
+        else:
+            self.latencies_ms.append(answered_ms - asked_ms)
+
+
+def _arrays(joined: _Joined) -> tuple[Float64, Float64, Float64]:
+    return np.array(joined.scores), np.array(joined.labels), np.array(joined.times_ms, np.float64)
+
+
+def _judged(scores: Float64, labels: Float64) -> Quality:
+    return Quality(len(scores), auc(scores, labels), float(log_losses(scores, labels).mean()), float(labels.mean()))
+
+
+def percentile(values: Sequence[float], q: float) -> float:
+    """The q-th percentile, NaN of nothing."""
+    return float(np.percentile(values, q)) if values else float("nan")
