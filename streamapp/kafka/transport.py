@@ -6,6 +6,7 @@ tests/contract/test_faust_hooks.py: how records are drained, what is committed, 
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -13,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 import aiokafka
 import faust
 import numpy as np
-from aiokafka.errors import CommitFailedError, ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -21,8 +22,8 @@ from faust.types import TP, ConsumerMessage
 from streamapp.kafka.ledger import Partition, Span
 from streamapp.types import RecordBatch
 
-FETCH_WAIT_S = 1.0
-"""How long one call into the consumer's thread may wait for records before it reports back."""
+LOOK_AGAIN_S = 1.0
+"""How long the fetching coroutine waits at most before it sees whether its consumer was closed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,61 +102,58 @@ class BatchTopic(faust.Topic):  # type: ignore[misc]
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """aiokafka's consumer in a thread of its own, so that heartbeats go on whatever the worker does."""
+    """aiokafka's consumer in a thread of its own, so that heartbeats go on whatever the worker does.
+
+    It pushes chunks to the worker's loop as they arrive. Asking for them, as Faust does, costs two more changes of
+    thread per fetch, which at a thousand events a second is most of the work.
+    """
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._left_at: dict[TopicPartition, tuple[int, int]] = {}
-        self._wake: asyncio.Event | None = None
+        self._handed_rows = 0
 
     def _create_worker_consumer(self, transport: "BatchTransport") -> aiokafka.AIOKafkaConsumer:
         return aiokafka.AIOKafkaConsumer(**transport.consumer_options)
 
     async def on_start(self) -> None:
-        """Connect."""
-        self._wake = asyncio.Event()
+        """Connect and begin to fetch."""
         await super().on_start()
+        self.add_future(self._pump())
 
     def wake(self) -> None:
         """Look again at what may be fetched. Any thread."""
-        if self._wake is not None and not self.thread_loop.is_closed():
-            self.thread_loop.call_soon_threadsafe(self._wake.set)
+        if self._consumer is not None and not self.thread_loop.is_closed():
+            self.thread_loop.call_soon_threadsafe(self._wake)
 
-    async def chunks(self) -> list[Chunk]:
-        """The next chunks; empty after a while without any."""
-        result: list[Chunk] = await self.call_thread(self._next_chunks)
-        return result
+    def _wake(self) -> None:
+        fetcher = self._ensure_consumer()._fetcher
+        for waiter in list(fetcher._fetch_waiters):
+            fetcher._notify(waiter)
 
-    async def _next_chunks(self) -> list[Chunk]:
+    async def _pump(self) -> None:
+        parent: BatchConsumer = self.consumer
         consumer = self._ensure_consumer()
         fetcher = consumer._fetcher
-        wake = self._wake
-        if wake is None:
-            return []
-        deadline = self.thread_loop.time() + FETCH_WAIT_S
-        # The context tells aiokafka that somebody is polling; without it the member leaves its group when idle.
-        with consumer._subscription.fetch_context():
-            while True:
-                if consumer._closed or fetcher._closed:
-                    raise ConsumerStoppedError()
-                wake.clear()
-                found = await self._drain(consumer)
-                left_s = deadline - self.thread_loop.time()
-                if found or left_s <= 0:
-                    return found
-                await self._wait(fetcher._create_fetch_waiter(), wake, left_s)
-
-    @staticmethod
-    async def _wait(arrival: "asyncio.Future[None]", wake: asyncio.Event, timeout_s: float) -> None:
-        woken: asyncio.Future[Any] = asyncio.ensure_future(wake.wait())
-        waited: set[asyncio.Future[Any]] = {arrival, woken}
         try:
-            done, _ = await asyncio.wait(waited, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-            if arrival in done:
-                arrival.result()  # authorisation errors come this way
+            # The context tells aiokafka that somebody is polling; without it an idle member leaves its group.
+            with consumer._subscription.fetch_context():
+                while not (consumer._closed or fetcher._closed):
+                    chunks = await self._drain(consumer)
+                    if chunks:
+                        self.parent_loop.call_soon_threadsafe(parent.deliver, chunks)
+                    else:
+                        await self._arrival(fetcher)
+        except (KafkaError, RuntimeError) as error:  # of authorisation, of corruption; a bug
+            self.parent_loop.call_soon_threadsafe(parent.deliver, error)
+
+    async def _arrival(self, fetcher: Any) -> None:
+        waiter = fetcher._create_fetch_waiter()
+        timer = self.thread_loop.call_later(LOOK_AGAIN_S, fetcher._notify, waiter)
+        try:
+            await waiter
         finally:
-            woken.cancel()
-            arrival.cancel()
+            timer.cancel()
 
     async def _drain(self, consumer: aiokafka.AIOKafkaConsumer) -> list[Chunk]:
         """Take what has been fetched. Does not yield to the loop, so no rebalance can come in between."""
@@ -167,9 +165,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         assignment = consumer._subscription.subscription.assignment
         active = parent.open_partitions()
         found: list[Chunk] = []
-        taken = 0
         for tp in list(fetcher._records):
-            room = parent.intake.room(tp.topic) - taken
+            room = parent.intake.room(tp.topic) - (self._handed_rows - parent.arrived_rows)
             if tp not in active or room <= 0 or not assignment.state_value(tp).has_valid_position:
                 continue
             before = assignment.state_value(tp).position
@@ -179,8 +176,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 continue
             moved = self._left_at.get(tp, (generation, before)) != (generation, before)
             self._left_at[tp] = (generation, after)
+            self._handed_rows += len(records) if records else 0
             span = Span(Partition(tp.topic, tp.partition), generation, before, after)
-            taken += len(records) if records else 0
             found.append(Chunk(span, columns(records) if records else no_records(), moved))
         return found
 
@@ -219,6 +216,9 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.intake: Intake = self.transport.intake
+        self.arrived_rows = 0
+        self._delivered: deque[Chunk | Exception] = deque()
+        self._delivery = asyncio.Event()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -247,17 +247,29 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """A chunk was dropped though its partition is held: have it again."""
         await self._thread.seek_back(TopicPartition(*span.partition), span.generation, offset)
 
+    def deliver(self, found: list[Chunk] | Exception) -> None:
+        """Take what the consumer's thread fetched, or why it cannot fetch any more."""
+        if isinstance(found, Exception):
+            self._delivered.append(found)
+        else:
+            self._delivered.extend(found)
+        self._delivery.set()
+
     async def _drain_messages(self, fetcher: Any) -> None:
         stopping = self._stopped.is_set
         fetcher_stopping = fetcher._stopped.is_set
         try:
             while not (stopping() or fetcher_stopping()):
-                if not self.flow_active:
-                    await self.wait(self.can_resume_flow)
+                if not self._delivered:
+                    self._delivery.clear()
+                    await self._delivery.wait()
                     continue
-                for chunk in await self._thread.chunks():
-                    await self.callback(self._message(chunk))
-        except (ConsumerStoppedError, asyncio.CancelledError):
+                found = self._delivered.popleft()
+                if isinstance(found, Exception):
+                    raise found
+                await self.callback(self._message(found))
+                self.arrived_rows += len(found.records)
+        except asyncio.CancelledError:
             if not self.app.should_stop:
                 raise
 
