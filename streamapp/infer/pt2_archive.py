@@ -31,7 +31,7 @@ def check_archive(content: bytes, load_safely: Callable[[bytes], object]) -> Non
             names = archive.namelist()
             problem = _names_problem(names) or next(_pickles(archive), "")
             samples = [archive.read(name) for name in names if "/data/sample_inputs/" in name]
-    except (zipfile.BadZipFile, ValueError, KeyError, AttributeError) as error:
+    except (zipfile.BadZipFile, ValueError, KeyError, AttributeError, TypeError, RuntimeError) as error:
         raise ModelLoadError("not a torch.export archive, or a damaged one") from error
     if problem:
         raise ModelLoadError(problem)

@@ -81,7 +81,7 @@ def declared_features(inputs: Mapping[str, Wanted]) -> tuple[str, ...]:
 
 def _describe(sources: Sequence[Source]) -> str:
     width = sum(source.width for source in sources)
-    dtypes = "|".join(dict.fromkeys(source.dtype for source in sources))
+    dtypes = "/".join(dict.fromkeys(source.dtype for source in sources))
     shape = "[rows]" if len(sources) == 1 and width == 1 else f"[rows, {width}]"
     return f"{dtypes}{shape} from {', '.join(source.name for source in sources)}"
 

@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+
+from streamapp.errors import ContractError, InferenceError, ModelLoadError
+from streamapp.protocols import RuntimeOptions, Signature, TensorSpec
+from streamapp.testing import check_runtime
+
+pytestmark = pytest.mark.torch
+
+INPUT = TensorSpec("x", "float32", (None, 4))
+OUTPUTS = tuple(TensorSpec(name, "float32", (None, 2)) for name in ("probabilities", "logits"))
+DECLARED = Signature((INPUT,), OUTPUTS)
+CPU = RuntimeOptions(device="cpu", signature=DECLARED)
+
+
+def load(path, options=CPU):
+    from streamapp.infer.torch import load_torchscript
+
+    return load_torchscript(path, options)
+
+
+def test_scores(script, network, sample, expected):
+    runtime = load(script(network))
+    assert runtime.signature == DECLARED
+    np.testing.assert_allclose(runtime.infer({"x": sample})["probabilities"], expected, rtol=1e-5)
+
+
+def test_conformance(script, network, sample):
+    check_runtime(load(script(network)), {"x": sample})
+
+
+def test_a_model_that_works_in_place_does_not_touch_the_batch(script, sample):
+    import torch
+
+    class InPlace(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mul_(2)
+
+    single = Signature((INPUT,), (TensorSpec("y", "float32", (None, 4)),))
+    check_runtime(load(script(InPlace()), RuntimeOptions("cpu", signature=single)), {"x": sample})
+
+
+def test_a_dict_is_read_by_its_keys(script, sample):
+    import torch
+
+    class Named(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"other": x, "probabilities": x + 1, "logits": x + 2}
+
+    found = load(script(Named())).infer({"x": sample})
+    np.testing.assert_allclose(found["probabilities"], sample + 1)
+    np.testing.assert_allclose(found["logits"], sample + 2)
+
+
+def test_too_few_outputs_are_a_contract_error(script, sample):
+    import torch
+
+    class One(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+    with pytest.raises(
+        ContractError, match=r"returned \(Tensor\), but its outputs are declared as probabilities, logits"
+    ):
+        load(script(One())).infer({"x": sample})
+
+
+def test_two_inputs_are_passed_by_name_whatever_their_order(script, sample):
+    import torch
+
+    class Minus(torch.nn.Module):
+        def forward(self, a: torch.Tensor, b: torch.Tensor, scale: float = 1.0) -> torch.Tensor:
+            return (a - b) * scale
+
+    inputs = tuple(TensorSpec(name, "float32", (None, 4)) for name in "ba")
+    runtime = load(script(Minus()), RuntimeOptions("cpu", signature=Signature(inputs, OUTPUTS[:1])))
+    np.testing.assert_allclose(runtime.infer({"b": sample, "a": 3 * sample})["probabilities"], 2 * sample, rtol=1e-5)
+
+
+@pytest.mark.parametrize("names", [("y",), ("x", "y"), ()])
+def test_inputs_must_be_the_arguments_of_forward(script, network, names):
+    inputs = tuple(TensorSpec(name, "float32", (None, 4)) for name in names)
+    with pytest.raises((ContractError, ModelLoadError), match=r"forward takes \(x\)|signature_inputs"):
+        load(script(network), RuntimeOptions("cpu", signature=Signature(inputs, OUTPUTS)))
+
+
+def test_without_a_declared_signature_it_says_what_to_declare(script, network):
+    with pytest.raises(ModelLoadError, match="signature_inputs"):
+        load(script(network), RuntimeOptions("cpu"))
+
+
+def test_a_wrong_shape_is_an_inference_error(script, network):
+    with pytest.raises(InferenceError, match="RuntimeError"):
+        load(script(network)).infer({"x": np.zeros((2, 5), np.float32)})
+
+
+class Bomb:
+    def __init__(self, trace) -> None:
+        self.trace = trace
+
+    def __reduce__(self):
+        return (type(self.trace).touch, (self.trace,))
+
+
+def test_pickles_are_refused_and_never_opened(tmp_path):
+    import torch
+
+    torch.save(Bomb(tmp_path / "trace"), tmp_path / "m.pt")
+    with pytest.raises(ModelLoadError, match="not a TorchScript file"):
+        load(tmp_path / "m.pt")
+    assert not (tmp_path / "trace").exists()
+
+
+def test_a_cuda_device_that_is_not_there_is_refused(script, network):
+    with pytest.raises(ModelLoadError, match="CUDA devices"):
+        load(script(network), RuntimeOptions("cuda:99", signature=DECLARED))
+
+
+def test_threads_hold_for_the_process(script, network):
+    import torch
+
+    before = torch.get_num_threads()
+    load(script(network), RuntimeOptions("cpu", threads=2, signature=DECLARED))
+    assert torch.get_num_threads() == 2
+    load(script(network), RuntimeOptions("cpu", threads=0, signature=DECLARED))
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
