@@ -11,7 +11,7 @@ from streamapp.kafka.client import connection
 from streamapp.kafka.topics import connect, partition_counts, topic_names
 
 WAIT_S = 5.0
-"""How long a check waits for a broker that does not answer; a worker waits `worker.broker_wait_s`."""
+"""How long a check waits for a broker at most; a worker waits all of `worker.broker_wait_s`."""
 _LIMIT_S = 20.0
 
 
@@ -31,7 +31,7 @@ def check_broker(settings: PipelineSettings) -> list[Finding]:
 
 
 async def _partitions(settings: PipelineSettings) -> Mapping[str, int]:
-    admin = await connect(connection(settings.kafka), WAIT_S)
+    admin = await connect(connection(settings.kafka), min(WAIT_S, settings.worker.broker_wait_s))
     try:
         inputs, outputs = topic_names(settings)
         return await partition_counts(admin, [*inputs, *outputs])

@@ -51,7 +51,7 @@ def _check_store(settings: PipelineSettings, base: Path) -> Finding:
         return error(subject, str(raised), "is it running, and is feature_store.yaml right?")
     finally:
         enricher.close()
-    return ok(subject, "answers")
+    return ok(subject, "answers (whether it holds your entities is not looked at)")
 
 
 def _probe(settings: PipelineSettings) -> EventBatch:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from streamapp import __version__
-from streamapp.cli import check, config, init, predict, run
+from streamapp.cli import check, config, demo, init, predict, run
 from streamapp.errors import ConfigError, StreamappError
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.command("init")(init.init)
 app.command("check")(check.check)
 app.command("run")(run.run)
 app.command("predict")(predict.predict)
+app.command("demo")(demo.demo)
 app.command("config")(config.config)
 
 

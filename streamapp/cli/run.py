@@ -9,6 +9,7 @@ import typer
 
 from streamapp.cli.arguments import Overrides, PipelineFile
 from streamapp.cli.logs import LogFormat, LogLevel, set_up
+from streamapp.config.settings import PipelineSettings
 
 SPARE_S = 5.0
 """What a worker gets to end on top of `worker.drain_s`, before it is killed."""
@@ -33,18 +34,20 @@ def run(
     from streamapp.supervisor import supervise
 
     options = [f"--log-level={log_level.value}", f"--log-format={log_format.value}"]
-    commands = [
-        [*_command(pipeline, overrides), *_own(i, settings.metrics.port, settings.kafka.client_id), *options]
-        for i in range(workers)
-    ]
+    commands = worker_commands(pipeline, [*map("--set={}".format, overrides), *options], settings, workers)
     raise typer.Exit(supervise(commands, stop_within_s=settings.worker.drain_s + SPARE_S))
 
 
-def _command(pipeline: Path, overrides: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "streamapp", "run", str(pipeline), *(f"--set={each}" for each in overrides)]
-
-
-def _own(index: int, metrics_port: int, client_id: str) -> list[str]:
-    """What tells a worker from the others: its metrics port and its client id."""
-    port = metrics_port + index if metrics_port else 0
-    return [f"--set=metrics.port={port}", f"--set=kafka.client.id={client_id}-{index}"]
+def worker_commands(
+    pipeline: Path, options: Sequence[str], settings: PipelineSettings, workers: int
+) -> list[list[str]]:
+    """The command line of each worker; their metrics ports count up (0 stays 0) and their client ids are numbered."""
+    port, client_id = settings.metrics.port, settings.kafka.client_id
+    return [
+        [
+            *(sys.executable, "-m", "streamapp", "run", str(pipeline), *options),
+            f"--set=metrics.port={port + index if port else 0}",
+            f"--set=kafka.client.id={client_id}-{index}",
+        ]
+        for index in range(workers)
+    ]
