@@ -1,11 +1,14 @@
 """A small HTTP server for pages that are made when asked for: `/metrics`, and room for probes."""
 
+import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 from streamapp.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 Page = Callable[[], tuple[HTTPStatus, str, bytes]]
 """Gives status, content type and body. Called from a server thread."""
@@ -40,6 +43,18 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 16
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is its own affair."""
+        logger.debug("request from %s broke off", client_address, exc_info=True)
+
+
+def _answer(page: Page) -> tuple[HTTPStatus, str, bytes]:
+    try:
+        return page()
+    except Exception:  # the page's bug must show in the log, and must not reveal itself to whoever asked
+        logger.exception("a page could not be made")
+        return HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", b"see the worker's log\n"
+
 
 def _handler(pages: Mapping[str, Page]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
@@ -49,7 +64,7 @@ def _handler(pages: Mapping[str, Page]) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             page = pages.get(self.path.partition("?")[0])
-            status, kind, body = page() if page else (HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")
+            status, kind, body = _answer(page) if page else (HTTPStatus.NOT_FOUND, "text/plain", b"not found\n")
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))

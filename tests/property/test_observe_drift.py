@@ -1,5 +1,7 @@
 """The same rows in the same order give the same signals, however they were batched."""
 
+import itertools
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -35,7 +37,7 @@ TIMES_MS = 1000 * np.arange(len(ROWS), dtype=np.int64)
 def _signals(cuts: list[int]) -> tuple[list[Signal], list[int]]:
     drift = VariantDrift(DRIFT, VARIANT, NAMES)
     edges = sorted({0, len(ROWS), *cuts})
-    signals = [s for a, b in zip(edges, edges[1:], strict=False) for s in drift.update(ROWS[a:b], TIMES_MS[a:b])]
+    signals = [s for a, b in itertools.pairwise(edges) for s in drift.update(ROWS[a:b], TIMES_MS[a:b])]
     return signals, drift.missing.tolist()
 
 
@@ -73,7 +75,7 @@ def test_block_means_are_bit_for_bit_the_same(
     means, ends_ms = whole.add(rows, times_ms)
     parts = BlockMeans(streams, block_rows)
     ends = np.cumsum([0, *sizes])
-    cut = [parts.add(rows[a:b], times_ms[a:b]) for a, b in zip(ends, ends[1:], strict=False)]
+    cut = [parts.add(rows[a:b], times_ms[a:b]) for a, b in itertools.pairwise(ends)]
     assert len(means) == n // block_rows
     np.testing.assert_array_equal(np.concatenate([np.empty((0, streams)), *(c[0] for c in cut)]), means)
     assert [t for c in cut for t in c[1]] == ends_ms.tolist()
