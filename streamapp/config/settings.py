@@ -49,6 +49,9 @@ class KafkaSettings(Section):
     """Without a heartbeat for this long the broker gives the partitions to other workers. Milliseconds."""
     heartbeat_interval_ms: int = Field(default=3_000, alias="heartbeat.interval.ms", ge=100)
     """Time between heartbeats. Milliseconds."""
+    fetch_max_wait_ms: int = Field(default=500, alias="fetch.max.wait.ms", ge=1)
+    """How long the broker may hold a fetch that finds nothing. Kafka answers as soon as there is something; a broker
+    that only looks twice within this time needs a short one. Milliseconds."""
     allow_plaintext_sasl: bool = False
     """SASL without TLS sends credentials in the clear; refused unless this is true."""
 

@@ -71,6 +71,7 @@ def consumer_options(settings: PipelineSettings) -> dict[str, Any]:
         # A worker that waits for a dependency does not poll, and must keep its partitions for as long as it takes.
         "max_poll_interval_ms": _A_DAY_MS,
         "max_partition_fetch_bytes": FETCH_BYTES,
+        "fetch_max_wait_ms": kafka.fetch_max_wait_ms,
     }
 
 
