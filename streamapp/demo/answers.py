@@ -14,9 +14,16 @@ class AnswerCount:
     """Counts the records of the topics that answers go to. At-least-once duplicates count too."""
 
     def __init__(
-        self, bootstrap_servers: str, topics: Sequence[str], partitions: int, *, patience_s: float = 60.0
+        self,
+        bootstrap_servers: str,
+        topics: Sequence[str],
+        partitions: int,
+        *,
+        fetch_max_wait_ms: int,
+        patience_s: float = 60.0,
     ) -> None:
         self._bootstrap_servers = bootstrap_servers
+        self._fetch_max_wait_ms = fetch_max_wait_ms
         self._partitions = [TopicPartition(topic, p) for topic in topics for p in range(partitions)]
         self._patience_s = patience_s
         self._consumer: AIOKafkaConsumer | None = None
@@ -25,7 +32,10 @@ class AnswerCount:
     async def start(self) -> None:
         """Read the topics, which must exist, from their beginning."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap_servers, auto_offset_reset="earliest", enable_auto_commit=False
+            bootstrap_servers=self._bootstrap_servers,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=self._fetch_max_wait_ms,
         )
         await consumer.start()
         self._consumer = consumer

@@ -18,6 +18,7 @@ class Addresses:
     topic: str
     metrics_port: int
     session_timeout_ms: int = 10_000
+    fetch_max_wait_ms: int = 500
 
     @property
     def predictions(self) -> str:
@@ -54,6 +55,7 @@ def write_pipeline(path: Path, addresses: Addresses, vocabulary: Vocabulary) -> 
         metrics_port=addresses.metrics_port,
         session_timeout_ms=addresses.session_timeout_ms,
         heartbeat_interval_ms=addresses.session_timeout_ms // 4,
+        fetch_max_wait_ms=addresses.fetch_max_wait_ms,
         weather_max_age_s=WEATHER_MAX_AGE_S,
         carriers=json.dumps(vocabulary.allowed["carrier"]),
         origins=json.dumps(vocabulary.allowed["origin"]),

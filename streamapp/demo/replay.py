@@ -35,6 +35,7 @@ class ReplayPlan:
     dead_letters: str
     outcomes: str
     partitions: int
+    fetch_max_wait_ms: int
     directory: str
     start: str
     until: str
@@ -190,7 +191,12 @@ async def replay(plan: ReplayPlan) -> None:
     """Connect, replay, and leave."""
     directory = Path(plan.directory)
     producer = AIOKafkaProducer(bootstrap_servers=plan.bootstrap_servers, acks="all", linger_ms=1)
-    answers = AnswerCount(plan.bootstrap_servers, (plan.predictions, plan.dead_letters), plan.partitions)
+    answers = AnswerCount(
+        plan.bootstrap_servers,
+        (plan.predictions, plan.dead_letters),
+        plan.partitions,
+        fetch_max_wait_ms=plan.fetch_max_wait_ms,
+    )
     with Journal(directory / "journal.tsv") as journal:
         await producer.start()
         try:
