@@ -11,8 +11,8 @@ from streamapp.types import FeatureBlock, Float64, Int64, ScoredBatch, UInt8, Va
 class Answered:
     """The k rows that one variant answers.
 
-    rows int64 (k,), ascending. scores float64 (k, o) by `names`. ages_s float64 (k, v), rounded to milliseconds, NaN
-    where unknown, and freshness uint8 (k, v) by `views`.
+    rows int64 (k,), in the order of their score block. scores float64 (k, o) by `names`. ages_s float64 (k, v), rounded
+    to milliseconds, NaN where unknown, and freshness uint8 (k, v) by `views`.
     """
 
     variant: Variant
@@ -34,7 +34,6 @@ def answered(scored: ScoredBatch) -> list[Answered]:
         at = np.flatnonzero(answers[block.rows] == i)
         if not at.size:
             continue
-        at = at[np.argsort(block.rows[at], kind="stable")]
         rows = block.rows[at]
         features = scored.features[i]
         ages_s, freshness = _feature_state(features, rows, len(scored))

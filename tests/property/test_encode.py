@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import orjson
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamapp.encode.build import RecordEncoder
@@ -80,6 +80,7 @@ def batches(draw: st.DrawFn) -> tuple[ScoredBatch, list[dict[str, Any]]]:
     return scored, expected
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(batches())
 def test_a_prediction_is_the_documented_object(made: tuple[ScoredBatch, list[dict[str, Any]]]) -> None:
     scored, expected = made

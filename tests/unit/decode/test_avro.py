@@ -10,6 +10,8 @@ import pytest
 
 from streamapp.config.settings import EventSettings, SourceSettings
 from streamapp.decode import build_decoder
+from streamapp.decode.avro_schema import load_avro_schema
+from streamapp.decode.schema import compile_schema
 from streamapp.errors import SchemaError
 from streamapp.protocols import Decoder
 from streamapp.types import RecordBatch
@@ -33,6 +35,7 @@ SCHEMA: dict[str, Any] = {
         {"name": "raw", "type": "bytes"},
         {"name": "text", "type": "string"},
         {"name": "late", "type": "boolean"},
+        {"name": "score", "type": "double"},
     ],
 }
 FIELDS: dict[str, Any] = {
@@ -47,6 +50,7 @@ FIELDS: dict[str, Any] = {
     "raw": {"dtype": "float32[2]"},
     "text": {"dtype": "float32[2]"},
     "late": {"dtype": "bool"},
+    "score": {"dtype": "float64"},
 }
 GOOD: dict[str, Any] = {
     "ignored": b"\x01",
@@ -61,6 +65,7 @@ GOOD: dict[str, Any] = {
     "raw": np.array([5, 6], "<f4").tobytes(),
     "text": "7,8",
     "late": True,
+    "score": 0.5,
 }
 
 
@@ -119,6 +124,41 @@ def test_an_array_in_several_blocks_is_read(records: Records, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        # One element and a string "xx\0\2a"; read as two elements, the string would be "a".
+        b"\x02x\x02\x00\x00\x80?\x00\x0axx\x00\x02a",
+        # Two elements, a further block of one, and a string "a"; without a look at the end it would be "aaa\0\2a".
+        b"\x02x\x04\x00\x00\x80?\x00\x00\x80?\x02\x0caaa\x00\x02a",
+    ],
+    ids=["short", "second block"],
+)
+def test_a_wrong_length_is_not_made_up_from_what_follows(value: bytes, records: Records, tmp_path: Path) -> None:
+    array = {"type": "array", "items": "float"}
+    fields = [{"name": "id", "type": "string"}, {"name": "v", "type": array}, {"name": "s", "type": "string"}]
+    string = {"dtype": "string"}
+    decoder = build(
+        tmp_path,
+        {"type": "record", "name": "E", "fields": fields},
+        {"id": string, "v": {"dtype": "float32[2]"}, "s": string},
+    )
+    batch = decoder.decode(records([value]))
+    assert batch.failures[0].code == "bad_vector"
+
+
+def test_arrays_are_read_whole_wherever_null_stands_in_the_union(tmp_path: Path) -> None:
+    tmp_path.joinpath("events.avsc").write_text(json.dumps(SCHEMA))
+    schema = compile_schema(EventSettings.model_validate({"id": "id", "fields": FIELDS}))
+    avro = load_avro_schema(tmp_path / "events.avsc", schema)
+    read = fastavro.schemaless_reader(io.BytesIO(written()), avro.packed, None)
+    assert [(read[name]["count"], len(read[name]["elements"]), read[name]["end"]) for name in "vwu"] == [
+        (2, 8, 0),
+        (2, 16, 0),
+        (1, 4, 0),
+    ]
+
+
+@pytest.mark.parametrize(
     ("changes", "code", "field"),
     [
         ({"seats": 2**31}, "out_of_range", "seats"),
@@ -126,6 +166,7 @@ def test_an_array_in_several_blocks_is_read(records: Records, tmp_path: Path) ->
         ({"delay": 101.0}, "out_of_range", "delay"),
         ({"delay": float("nan")}, "not_finite", "delay"),
         ({"delay": float("-inf")}, "not_finite", "delay"),
+        ({"score": float("nan")}, "not_finite", "score"),
         ({"carrier": "ZZ"}, "not_allowed", "carrier"),
         ({"at": 2**62}, "bad_time", "at"),
         ({"id": ""}, "empty", "id"),
