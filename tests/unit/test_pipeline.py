@@ -1,0 +1,106 @@
+"""The order of the stages, with stages that are simple enough to see through."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from streamapp.config.settings import PipelineSettings
+from streamapp.decode import build_decoder
+from streamapp.encode import build_encoder, build_json_encoder
+from streamapp.enrich import build_enricher
+from streamapp.errors import ConfigError
+from streamapp.pipeline import Pipeline
+from streamapp.route import HashRouter, Share
+from streamapp.testing import ManualClock
+from streamapp.types import EventBatch, Failure, FeatureBlock, ScoreBlock
+
+FAIL_FROM = 100.0
+
+
+class Doubler:
+    """Scores twice the amount; a row of `FAIL_FROM` and more fails in the variants named."""
+
+    def __init__(self, failing: Sequence[int]) -> None:
+        self._failing = failing
+        self.batches: list[int] = []
+
+    def infer(self, events: EventBatch, features: Sequence[FeatureBlock]) -> tuple[ScoreBlock, ...]:
+        self.batches.append(len(events))
+        amounts = np.asarray(events.columns["amount"], np.float64)
+        return tuple(self._block(i, block.rows, amounts[block.rows]) for i, block in enumerate(features))
+
+    def _block(self, index: int, rows: Any, amounts: Any) -> ScoreBlock:
+        bad = (amounts >= FAIL_FROM) & (index in self._failing)
+        failures = {int(row): Failure("infer", "model_error", "too much") for row in rows[bad]}
+        return ScoreBlock(rows[~bad], ("score",), 2 * amounts[~bad, None], failures)
+
+    def close(self) -> None:
+        return
+
+
+def pipeline(tmp_path: Any, *, failing: Sequence[int] = (), max_batch_size: int = 1024, **source: str) -> Pipeline:
+    variant = {"model": {"name": "m", "path": "m.onnx"}, "inputs": {"x": ["amount"]}}
+    variant["outputs"] = {"score": {"tensor": "y"}}
+    settings = PipelineSettings.model_validate(
+        {
+            "name": "p",
+            "source": {"topics": ["in"], **source},
+            "event": {"id": "id", "fields": {"id": {"dtype": "string"}, "amount": {"dtype": "float64"}}},
+            "variants": {"main": {**variant, "weight": 1}, "candidate": {**variant, "shadow": 1}},
+            "batching": {"max_batch_size": max_batch_size},
+            "predictions": {"topic": "out"},
+            "dead_letters": {"topic": "dead"},
+        }
+    )
+    clock = ManualClock()
+    return Pipeline(
+        settings,
+        decoder=build_decoder(settings.source.model_copy(update={"format": "json"}), settings.event, tmp_path),
+        router=HashRouter("p", [Share(name, v.weight, v.shadow) for name, v in settings.variants.items()]),
+        enricher=build_enricher(None, settings.event, settings.variants, tmp_path, clock),
+        inferrer=Doubler(failing),
+        encoder=build_encoder(settings),
+        readable=build_json_encoder(settings),
+        clock=clock,
+    )
+
+
+def event(row: int, amount: float = 1.0) -> dict[str, object]:
+    return {"id": f"e{row}", "amount": amount}
+
+
+def test_each_event_gets_one_answer_or_one_failure_whatever_the_batch_size(tmp_path: Any) -> None:
+    events: list[Any] = [event(0), b"not json", event(2, 3.0), '{"id": "e3"}', event(4)]
+    for size in (1, 2, 5, 1024):
+        result = pipeline(tmp_path, max_batch_size=size).predict(events)
+        assert {row: answer["scores"]["score"] for row, answer in result.answers.items()} == {0: 2.0, 2: 6.0, 4: 2.0}
+        assert {row: (f.code, f.field) for row, f in result.failures.items()} == {
+            1: ("not_json", ""),
+            3: ("missing", "amount"),
+        }
+        assert [result.answers[row]["source"]["offset"] for row in (0, 2, 4)] == [0, 2, 4]
+
+
+def test_a_shadows_failure_costs_no_answer(tmp_path: Any) -> None:
+    result = pipeline(tmp_path, failing=[1]).predict([event(0), event(1, FAIL_FROM)])
+    assert sorted(result.answers) == [0, 1]
+    assert not result.failures
+
+
+def test_the_answering_variants_failure_fails_the_row_though_its_shadow_scored_it(tmp_path: Any) -> None:
+    result = pipeline(tmp_path, failing=[0]).predict([event(0), event(1, FAIL_FROM)])
+    assert sorted(result.answers) == [0]
+    assert result.failures[1].code == "model_error"
+
+
+def test_no_events_no_predictions(tmp_path: Any) -> None:
+    result = pipeline(tmp_path).predict([])
+    assert not result.answers
+    assert not result.failures
+
+
+def test_an_avro_source_takes_bytes_only(tmp_path: Any) -> None:
+    with pytest.raises(ConfigError, match="avro source takes events as bytes"):
+        pipeline(tmp_path, format="avro").predict([event(0)])
