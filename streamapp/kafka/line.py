@@ -149,6 +149,8 @@ class ProductionLine:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._jobs.clear()  # nobody finishes them any more, and nobody should wait
+            self._settled.set()
             for lane in self._lanes:
                 lane.close()
 

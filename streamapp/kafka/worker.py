@@ -105,13 +105,12 @@ class Worker:
             errors = [error for task in done if (error := task.exception()) is not None]
             if not errors:
                 await self._drain()
+            await _cancel(duties[:1])
             await self._leave(app)
             if errors:
                 raise errors[0]
         finally:
-            for task in duties:
-                task.cancel()
-            await asyncio.gather(*duties, return_exceptions=True)
+            await _cancel(duties)
             self._failure.cancel()
             await self._publisher.stop()
             await self._signals.stop()
@@ -300,6 +299,12 @@ class Worker:
             except StreamappError as error:
                 self._counters.dropped_signals += sum(map(len, batches))
                 log.warning("signals were not published: %s", error)
+
+
+async def _cancel(tasks: Sequence["asyncio.Future[None]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _listed(partitions: Iterable[Partition]) -> str:

@@ -69,7 +69,14 @@ class EchoPath:
         rows = prepared.routes.rows[0]
         scores = ScoreBlock(rows, ("p",), np.zeros((len(rows), 1)))
         return ScoredBatch(
-            records, prepared.events, (VARIANT,), prepared.routes, prepared.features, (scores,), {}, int(time.time() * 1000)
+            records,
+            prepared.events,
+            (VARIANT,),
+            prepared.routes,
+            prepared.features,
+            (scores,),
+            {},
+            int(time.time() * 1000),
         )
 
     def encode(self, scored: ScoredBatch) -> tuple[OutgoingBatch, ...]:
