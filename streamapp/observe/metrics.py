@@ -1,6 +1,7 @@
 """The Prometheus side: counts kept once per batch, and sources that are asked when someone scrapes."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 from threading import Lock
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -39,6 +40,7 @@ class Metrics(Collector):
         # The event loop counts on its own lock, so that it never waits for the observers.
         self._timed_lock, self._scored_lock = Lock(), Lock()
         self._timed = Tallies()
+        self._timed.count("streamapp_events_total", (), 0)
         self._scored = ScoredTallies(variants, feast_project or settings.name)
         self._sources: list[Callable[[], Readings]] = []
         self._registry = registry
@@ -62,6 +64,12 @@ class Metrics(Collector):
         with self._scored_lock:
             labels = (signal.variant.name, signal.detector, signal.feature)
             self._scored.count("streamapp_drift_signals_total", labels, 1)
+
+    def expect(self, variant: str, detectors: Iterable[str], features: Iterable[str]) -> None:
+        """Start the signal counters of these labels at 0, for Prometheus sees no increase in a first value."""
+        with self._scored_lock:
+            for labels in product((variant,), detectors, features):
+                self._scored.count("streamapp_drift_signals_total", labels, 0)
 
     def read_from(self, source: Callable[[], Readings]) -> None:
         """Ask `source` at every scrape. It gives families of the catalogue only, safe to call from any thread."""

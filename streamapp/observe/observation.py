@@ -50,6 +50,9 @@ class Observation:
                 settings.drift.reference_rows,
                 settings.drift.alarm_budget_per_day,
             )
+        if self._drift:
+            for variant, names in zip(variants, self._feature_names, strict=True):
+                metrics.expect(variant.name, settings.drift.detectors, names)
         metrics.read_from(self.readings)
 
     def observe(self, scored: ScoredBatch) -> None:

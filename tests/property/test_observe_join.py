@@ -12,7 +12,7 @@ WINDOW_MS = 1000
 
 @st.composite
 def _worlds(draw: st.DrawFn) -> tuple[list[int], dict[int, int], list[tuple[str, int]]]:
-    """Event times of predictions 0..n-1, outcome times of some of them, and an interleaving skewed by under a window."""
+    """Event times of predictions, outcome times of some of them, and an interleaving skewed by less than a window."""
     gaps = draw(st.lists(st.integers(0, 400), min_size=1, max_size=40))
     times = np.cumsum(gaps).tolist()
     delays = draw(st.lists(st.integers(0, WINDOW_MS + 300), min_size=len(times), max_size=len(times)))

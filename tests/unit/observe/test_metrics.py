@@ -32,6 +32,7 @@ def metrics(pipeline: Make, variants: tuple[Variant, ...]) -> Metrics:
 
 
 def test_variants_start_at_zero_and_say_what_they_serve(metrics: Metrics) -> None:
+    assert _value(metrics, "streamapp_events_total") == 0
     assert _value(metrics, "streamapp_predictions_total", variant="champion") == 0
     info = {"variant": "challenger", "model_name": "flights", "model_version": "2"}
     assert _value(metrics, "streamapp_model_info", **info) == 1

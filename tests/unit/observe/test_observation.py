@@ -89,6 +89,8 @@ def test_signals_are_drained_once_counted_and_logged(
     pipeline: Make, scored_batch: Batch, variants: tuple[Variant, ...], caplog: pytest.LogCaptureFixture
 ) -> None:
     observation, metrics = _observation(pipeline(drift={"reference_rows": 400}), variants)
+    counter = 'streamapp_drift_signals_total{detector="page_hinkley",feature="distance",variant="champion"}'
+    assert f"{counter} 0.0" in metrics.render().decode()
     with caplog.at_level(logging.DEBUG, logger="streamapp.observe"):
         for i in range(40):
             batch = scored_batch(256, seed=i, first_id=256 * i)
@@ -101,7 +103,7 @@ def test_signals_are_drained_once_counted_and_logged(
     warnings = [r for r in caplog.records if r.levelno == logging.WARNING]
     assert len(warnings) == len(signals)
     assert len([r for r in caplog.records if r.levelno == logging.DEBUG]) == 40
-    assert 'streamapp_drift_signals_total{detector="page_hinkley",feature="distance"' in metrics.render().decode()
+    assert f"{counter} 1.0" in metrics.render().decode()
 
 
 def test_without_drift_and_outcomes_it_only_counts(
