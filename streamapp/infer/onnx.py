@@ -67,7 +67,10 @@ class CpuSession:
 
 
 class CudaSession:
-    """A session on a GPU: inputs and outputs are bound, so that each crosses the bus once."""
+    """A session on a GPU: inputs and outputs are bound, so that each crosses the bus once.
+
+    ONNX Runtime's Python API hands out no page-locked host memory, so copies start from ordinary memory.
+    """
 
     def __init__(self, session: ort.InferenceSession, signature: Signature, device: int) -> None:
         self._session = session

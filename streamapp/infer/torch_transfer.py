@@ -34,7 +34,7 @@ class CudaTransfer:
     1. Inputs are written to the staging buffers and copied to the device on the copy stream, without blocking.
     2. The compute stream waits for those copies, then runs the model.
     3. The copy stream waits for the model and copies the outputs to page-locked memory.
-    4. The host waits for the last copy only; the buffers are free for the next call.
+    4. The host waits for the last copy, also when the model raised; then the buffers are free for the next call.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -46,18 +46,23 @@ class CudaTransfer:
     def run(self, inputs: Mapping[str, Array], forward: Forward) -> dict[str, Array]:
         """Run on the GPU."""
         with torch.cuda.device(self._device):
-            with torch.cuda.stream(self._copies):
-                on_device = {name: self._upload(f"in:{name}", values) for name, values in inputs.items()}
-            self._compute.wait_stream(self._copies)
-            with torch.cuda.stream(self._compute):
-                for tensor in on_device.values():
-                    tensor.record_stream(self._compute)
-                outputs = forward(on_device)
-            self._copies.wait_stream(self._compute)
-            with torch.cuda.stream(self._copies):
-                landed = {name: self._download(f"out:{name}", tensor) for name, tensor in outputs.items()}
-            self._copies.synchronize()
+            try:
+                landed = self._there_and_back(inputs, forward)
+            finally:
+                self._copies.synchronize()
         return {name: tensor.numpy().copy() for name, tensor in landed.items()}
+
+    def _there_and_back(self, inputs: Mapping[str, Array], forward: Forward) -> dict[str, torch.Tensor]:
+        with torch.cuda.stream(self._copies):
+            on_device = {name: self._upload(f"in:{name}", values) for name, values in inputs.items()}
+        self._compute.wait_stream(self._copies)
+        with torch.cuda.stream(self._compute):
+            for tensor in on_device.values():
+                tensor.record_stream(self._compute)
+            outputs = forward(on_device)
+        self._copies.wait_stream(self._compute)
+        with torch.cuda.stream(self._copies):
+            return {name: self._download(f"out:{name}", tensor) for name, tensor in outputs.items()}
 
     def _upload(self, key: str, values: Array) -> torch.Tensor:
         host = self._pinned(key, values.shape, torch.from_numpy(np.empty(0, values.dtype)).dtype)
@@ -65,7 +70,8 @@ class CudaTransfer:
         return host.to(self._device, non_blocking=True)
 
     def _download(self, key: str, tensor: torch.Tensor) -> torch.Tensor:
-        tensor.record_stream(self._copies)
+        if tensor.is_cuda:
+            tensor.record_stream(self._copies)
         host = self._pinned(key, tuple(tensor.shape), tensor.dtype)
         return host.copy_(tensor, non_blocking=True)
 

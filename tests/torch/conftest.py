@@ -61,7 +61,7 @@ def script(tmp_path: Path) -> Callable[..., Path]:
 
     def save(module, name: str = "model.pt") -> Path:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.filterwarnings("ignore", "`torch.jit")
             torch.jit.script(module).save(str(tmp_path / name))
         return tmp_path / name
 

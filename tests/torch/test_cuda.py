@@ -8,7 +8,11 @@ import pytest
 from streamapp.protocols import RuntimeOptions, Signature, TensorSpec
 from streamapp.testing import check_runtime
 
-pytestmark = [pytest.mark.torch, pytest.mark.cuda]
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.cuda,
+    pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:FutureWarning"),
+]
 
 DECLARED = Signature(
     (TensorSpec("x", "float32", (None, 4)),),

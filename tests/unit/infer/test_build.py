@@ -48,6 +48,13 @@ def test_two_variants_score_their_own_rows(save_model, save_gather, weights, eve
     inferrer.close()
 
 
+def test_a_model_with_a_fixed_batch_axis_scores_any_number_of_rows(save_model, events, block):
+    path = save_model(rows=4)
+    inferrer = build_inferrer({"champion": variant(path, {"x": ("a", "a", "a")})}, EVENT, path.parent)
+    batch = events({"id": ["x"] * 7, "a": np.ones(7), "i": np.zeros(7, np.int64)})
+    assert inferrer.infer(batch, [block(list(range(7)))])[0].values.shape == (7, 1)
+
+
 def test_signatures_can_be_read(save_gather):
     path = save_gather()
     inferrer = build_inferrer({"champion": variant(path, {"i": "i"})}, EVENT, path.parent)

@@ -68,11 +68,11 @@ def test_no_rows_is_no_call(score):
 
 
 def test_bad_rows_fail_and_their_neighbours_keep_their_scores(score):
-    found = score(lane(Choosy({6.0})), [5, 6, 7, 8], rows=[0, 1, 3])
+    found = score(lane(Choosy({7.0})), [5, 6, 7, 8], rows=[0, 2, 3])
     assert found.rows.tolist() == [0, 3]
     assert found.values.tolist() == [[5], [8]]
     assert {row: (f.stage, f.code, f.message) for row, f in found.failures.items()} == {
-        1: ("infer", "model_error", "no such x")
+        2: ("infer", "model_error", "no such x")
     }
 
 

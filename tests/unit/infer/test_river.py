@@ -42,6 +42,11 @@ def test_a_classifier_with_mini_batches(tmp_path):
     check_runtime(runtime, SAMPLE)
 
 
+def test_a_transformer_without_mini_batches_is_fed_row_by_row(tmp_path):
+    model = learned(preprocessing.RobustScaler() | linear_model.LogisticRegression(), lambda row: row["a"] > 0)
+    check_runtime(saved(tmp_path / "m.river", model), SAMPLE)
+
+
 def test_a_classifier_row_by_row(tmp_path):
     model = learned(tree.HoeffdingTreeClassifier(grace_period=10), lambda row: int(row["a"] > 0))
     assert not isinstance(model, base.MiniBatchClassifier)

@@ -31,8 +31,8 @@ def test_a_fixed_batch_is_fed_in_chunks_with_the_last_row_repeated():
     runtime = free_rows(inner)
     assert runtime.signature.inputs[0].shape == (None,)
     assert runtime.signature.outputs[0].shape == (None,)
-    assert runtime.infer({"x0": np.arange(4.0)})["y"].tolist() == [0, 2, 4, 6]
-    assert inner.seen == [[0, 1, 2], [3, 3, 3]]
+    assert runtime.infer({"x0": np.arange(5.0)})["y"].tolist() == [0, 2, 4, 6, 8]
+    assert inner.seen == [[0, 1, 2], [3, 4, 4]]
     runtime.close()
     assert inner.closed
 
