@@ -101,6 +101,8 @@ def first_broken(event: dict[str, Any]) -> tuple[str, str] | None:
 @calm
 @given(events)
 @example({**GOOD, "double": 10**400})
+@example({**GOOD, "small": True})
+@example({**GOOD, "double": False})
 @example({**GOOD, "at": "0001-01-01T00:00:00+23:59"})
 def test_the_typed_decode_and_the_checks_agree(event: dict[str, Any]) -> None:
     value = json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
