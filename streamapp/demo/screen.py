@@ -1,0 +1,172 @@
+"""The live view of a running demo: panels on a terminal, or a line now and then."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timezone
+
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from streamapp.demo.figures import Figures
+from streamapp.demo.plan import ReplayProgress
+
+_LINE_EVERY_S = 5.0
+
+
+class LiveScreen:
+    """Redraws panels in place; `show` may be called as often as one likes."""
+
+    def __init__(self, console: Console) -> None:
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Callable[[Figures, float], None]:
+        self._live.start()
+        return self._show
+
+    def __exit__(self, *error: object) -> None:
+        self._live.stop()
+
+    def _show(self, figures: Figures, monotonic_s: float) -> None:
+        self._live.update(panels(figures), refresh=True)
+
+
+class PlainLines:
+    """A line every few seconds, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown_s = float("-inf")
+
+    def __enter__(self) -> Callable[[Figures, float], None]:
+        return self._show
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to restore."""
+
+    def _show(self, figures: Figures, monotonic_s: float) -> None:
+        if figures.progress is not None and monotonic_s - self._shown_s >= _LINE_EVERY_S:
+            self._shown_s = monotonic_s
+            self._console.print(line(figures), soft_wrap=True, highlight=False, markup=False)
+
+
+def line(figures: Figures) -> str:
+    """The essence in one line."""
+    p50, p95, p99 = figures.latency_ms
+    quality = " ".join(f"{name} {each.auc:.3f}" for name, each in figures.quality.items())
+    signals, refused = sum(figures.signals.values()), sum(figures.dead_letters.values())
+    return (
+        f"{_moment(figures.progress)}  answers {figures.answers:,}  {figures.events_per_s:,.0f}/s  "
+        f"p50/p95/p99 {p50:.0f}/{p95:.0f}/{p99:.0f} ms  {figures.rows_per_batch:.0f} rows/batch  "
+        f"weather {_age(figures.weather_age_s[0])}  lag {figures.lag:.0f}  outcomes {figures.outcomes:,}  "
+        f"AUC {quality or '-'}  signals {signals}  dead letters {refused}"
+    )
+
+
+def panels(figures: Figures) -> RenderableType:
+    """Everything, in panels."""
+    return Group(
+        _headline(figures),
+        Columns([_flow(figures), _variants(figures), _refused(figures)], expand=False),
+        _drift(figures),
+    )
+
+
+def _headline(figures: Figures) -> RenderableType:
+    progress = figures.progress
+    if progress is None:
+        return Panel("the worker and the replay are starting", title="flights out of New York, 2013")
+    bar = ProgressBar(
+        total=progress.end_ms - progress.start_ms, completed=progress.now_ms - progress.start_ms, width=40
+    )
+    row = Table.grid(padding=(0, 2))
+    row.add_row(_moment(progress), bar, f"{progress.events:,} of {progress.total_events:,} events")
+    return Panel(row, title="flights out of New York, 2013")
+
+
+def _flow(figures: Figures) -> RenderableType:
+    p50, p95, p99 = figures.latency_ms
+    return _facts(
+        "flow",
+        (
+            ("events/s", f"{figures.events_per_s:,.0f}"),
+            ("broker to broker p50", f"{p50:.0f} ms"),
+            ("p95", f"{p95:.0f} ms"),
+            ("p99", f"{p99:.0f} ms"),
+            ("rows per batch", f"{figures.rows_per_batch:.1f}"),
+            ("lag", f"{figures.lag:.0f}"),
+            ("weather age p50", _age(figures.weather_age_s[0])),
+            ("weather age p99", _age(figures.weather_age_s[1])),
+            ("from the cache", f"{figures.cache_share:.0%}"),
+        ),
+    )
+
+
+def _variants(figures: Figures) -> RenderableType:
+    table = Table(title="variants, by the labels that have come back", title_justify="left")
+    for name in ("variant", "answers", "share", "labels", "late", "AUC", "log loss"):
+        table.add_column(name, justify="left" if name == "variant" else "right")
+    total = sum(figures.split.values())
+    for name, answers in figures.split.items():
+        quality = figures.quality.get(name)
+        judged = (
+            (f"{quality.rows:,}", f"{quality.base_rate:.1%}", f"{quality.auc:.3f}", f"{quality.log_loss:.3f}")
+            if quality
+            else ("-",) * 4
+        )
+        table.add_row(name, f"{answers:,}", f"{answers / total:.1%}", *judged)
+    return table
+
+
+def _refused(figures: Figures) -> RenderableType:
+    return _facts("dead letters", ((code, f"{count:,}") for code, count in figures.dead_letters.items()))
+
+
+def _drift(figures: Figures) -> RenderableType:
+    table = Table(title="drift signals", title_justify="left")
+    for name in ("when", "variant", "feature", "detector", "was", "is", "so far"):
+        table.add_column(name)
+    for signal in reversed(figures.last_signals):
+        variant, feature = str(signal["variant"]), str(signal["feature"])
+        table.add_row(
+            _day(signal["at"]),
+            variant,
+            feature,
+            str(signal["detector"]),
+            _number(signal["reference"]),
+            _number(signal["value"]),
+            str(figures.signals.get((variant, feature), 0)),
+        )
+    return table
+
+
+def _facts(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    for name, value in rows:
+        table.add_row(Text(name), Text(value))
+    return table
+
+
+def _moment(progress: ReplayProgress | None) -> str:
+    if progress is None:
+        return "-"
+    return datetime.fromtimestamp(progress.now_ms / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _day(at_ms: object) -> str:
+    if not isinstance(at_ms, int):
+        return "-"
+    return datetime.fromtimestamp(at_ms / 1000, timezone.utc).strftime("%b %d %H:%M")
+
+
+def _age(age_s: float) -> str:
+    return f"{age_s / 60:.0f} min"
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, int | float) else "-"

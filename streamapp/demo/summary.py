@@ -1,0 +1,82 @@
+"""How a demo ended."""
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+
+from streamapp.demo.balance import Balance
+from streamapp.demo.tally import Quality, Tally
+
+
+def succeeded(balance: Balance, quality: dict[str, Quality]) -> bool:
+    """Whether every event was answered once and the challenger told late flights better than the champion."""
+    return balance.holds and challenger_wins(quality)
+
+
+def challenger_wins(quality: dict[str, Quality]) -> bool:
+    """Whether the challenger's AUC is the greater one."""
+    return "champion" in quality and "challenger" in quality and quality["challenger"].auc > quality["champion"].auc
+
+
+def show_summary(console: Console, balance: Balance, tally: Tally, seconds: float) -> None:
+    """Print the tables and the verdict."""
+    quality = tally.quality()
+    console.print(Group(_balance(balance), _quality(tally.quality_by_month(), quality), _flow(tally, seconds)))
+    verdict = "balances" if balance.holds else "DOES NOT BALANCE"
+    console.print(f"events in = predictions + dead letters: {verdict}", highlight=False)
+    winner = "is better than the champion" if challenger_wins(quality) else "IS NOT BETTER than the champion"
+    console.print(f"by its labels the challenger {winner}", highlight=False)
+
+
+def _balance(balance: Balance) -> RenderableType:
+    table = Table(title="every event, once", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    rows = (
+        ("events in", balance.events),
+        ("predictions", balance.predictions),
+        ("dead letters", balance.dead_letters),
+        ("missing", len(balance.missing)),
+        ("in both", len(balance.both)),
+        ("answers to no event", len(balance.phantoms)),
+        ("under another id", len(balance.mistaken)),
+        ("answered again (at least once)", balance.repeats),
+        ("healthy but refused", len(balance.refused)),
+        ("broken but answered", len(balance.accepted)),
+    )
+    for name, count in rows:
+        table.add_row(name, f"{count:,}")
+    return table
+
+
+def _quality(months: dict[str, dict[str, Quality]], overall: dict[str, Quality]) -> RenderableType:
+    table = Table(title="AUC by month of departure", title_justify="left")
+    variants = list(overall)
+    table.add_column("month")
+    table.add_column("flights", justify="right")
+    table.add_column("late", justify="right")
+    for name in variants:
+        table.add_column(name, justify="right")
+    for month, quality in [*months.items(), ("all", overall)]:
+        rows = sum(each.rows for each in quality.values())
+        late = sum(each.base_rate * each.rows for each in quality.values())
+        aucs = [f"{quality[name].auc:.3f}" if name in quality else "-" for name in variants]
+        table.add_row(month, f"{rows:,}", f"{late / rows:.1%}" if rows else "-", *aucs)
+    losses = [f"{overall[name].log_loss:.3f}" for name in variants]
+    table.add_section()
+    table.add_row("log loss", "", "", *losses)
+    return table
+
+
+def _flow(tally: Tally, seconds: float) -> RenderableType:
+    p50, p95, p99 = tally.latency_ms()
+    table = Table(title="flow", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("events/s over the replay", f"{tally.answers / seconds:,.0f}")
+    table.add_row("broker to broker, p50 / p95 / p99", f"{p50:.0f} / {p95:.0f} / {p99:.0f} ms")
+    table.add_row("outcomes", f"{tally.outcomes:,}")
+    table.add_row("youngest weather used", f"{tally.youngest_age_s:.0f} s old")
+    table.add_row("drift signals", f"{sum(tally.signals_by_feature.values()):,}")
+    worst = tally.signals_by_feature.most_common(3)
+    table.add_row("most often", ", ".join(f"{feature} ({count})" for (_, feature), count in worst) or "-")
+    return table
