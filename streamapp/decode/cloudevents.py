@@ -5,6 +5,7 @@ Binary mode: the value is the data, attributes are headers `ce_…`. Structured 
 Source: CloudEvents Kafka Protocol Binding 1.0.2, sections 3.2 and 3.3.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -47,7 +48,7 @@ def read_context(records: RecordBatch, schema: EventSchema, failures: dict[int, 
     """Data and attributes of `records`; a row that breaks the specification is put into `failures`."""
     context = Context(records.values, {}, {})
     if any(records.headers):
-        structured = [row for row, headers in enumerate(records.headers) if headers and _is_structured(headers)]
+        structured = _structured(records.headers)
         if structured:
             context = Context(list(records.values), {}, {})
         for row in structured:
@@ -61,8 +62,14 @@ def read_context(records: RecordBatch, schema: EventSchema, failures: dict[int, 
     return context
 
 
-def _is_structured(headers: Headers) -> bool:
-    return any(name == _CONTENT_TYPE and (value or b"").startswith(_STRUCTURED) for name, value in headers)
+def _structured(all_headers: Sequence[Headers]) -> set[int]:
+    """Rows whose value is an envelope. One flat pass, as every traced record has headers."""
+    return {
+        row
+        for row, headers in enumerate(all_headers)
+        for name, value in headers
+        if name == _CONTENT_TYPE and value and value.startswith(_STRUCTURED)
+    }
 
 
 def _unwrap(row: int, context: Context, failures: dict[int, Failure]) -> None:
