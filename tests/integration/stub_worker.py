@@ -3,7 +3,7 @@
 The job says: settings (a pipeline as a mapping), and what the stub does:
 halt_at: the value (bytes as text) whose batch raises an exception outside the error tree.
 retry_file: while this file exists, preparing raises `FeatureStoreUnavailable`.
-slow_s: how long scoring a batch takes. log: file that gets `ready` and one line per scored batch.
+slow_s: how long scoring a batch takes. log: file that gets one line per batch when scoring it begins.
 """
 
 import json
@@ -61,11 +61,11 @@ class EchoPath:
         records = prepared.records
         if self._halt_at is not None and self._halt_at in records.values:
             raise ZeroDivisionError("a bug in the model (stub)")
-        if self._slow_s:
-            time.sleep(self._slow_s)
         if self._log is not None:
             with self._log.open("a") as file:
                 file.write(f"batch {len(records)}\n")
+        if self._slow_s:
+            time.sleep(self._slow_s)
         rows = prepared.routes.rows[0]
         scores = ScoreBlock(rows, ("p",), np.zeros((len(rows), 1)))
         return ScoredBatch(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamapp.demo.broker import EmbeddedBroker
+from tests.integration.inside_cases import InsideCases
 from tests.integration.worker_cases import Bench, WorkerCases
 
 
@@ -24,4 +25,8 @@ async def bench(embedded_broker: EmbeddedBroker, tmp_path: Path, topic: Callable
 
 
 class TestOnTheEmbeddedBroker(WorkerCases):
+    kills = 1
+
+
+class TestInsideOnTheEmbeddedBroker(InsideCases):
     pass

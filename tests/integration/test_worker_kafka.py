@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.brokers import ApacheKafka
+from tests.integration.inside_cases import InsideCases, OversizeCases
 from tests.integration.worker_cases import Bench, WorkerCases
 
 
@@ -23,4 +24,8 @@ async def bench(kafka_broker: ApacheKafka, tmp_path: Path, topic: Callable[[str]
 
 
 class TestOnKafka(WorkerCases):
+    pass
+
+
+class TestInsideOnKafka(InsideCases, OversizeCases):
     pass

@@ -76,6 +76,12 @@ class Bench:
             assert not worker.wait(0.05), f"the worker ended without saying {text!r}:\n{self.said(worker)}"
             assert time.monotonic() < deadline, f"the worker never said {text!r}:\n{self.said(worker)}"
 
+    def wait_until_scoring(self, worker: ChildProcess, log: Path, batches: int = 1) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not log.exists() or log.read_text().count("batch") < batches:
+            assert not worker.wait(0.005), f"the worker ended:\n{self.said(worker)}"
+            assert time.monotonic() < deadline, f"the worker never scored {batches} batches:\n{self.said(worker)}"
+
     async def feed(self, count: int, poison_at: int | None = None) -> None:
         """Events of ten keys per partition; event i of the run has value i."""
         first, self.produced = self.produced, self.produced + count
@@ -149,6 +155,8 @@ def stopped(worker: ChildProcess) -> int | None:
 class WorkerCases:
     """Subclassed once per broker, beside a `bench` fixture."""
 
+    kills = 3
+
     async def test_every_event_gets_one_answer_in_order(self, bench: Bench) -> None:
         await bench.feed(2000)
         worker = bench.start()
@@ -191,15 +199,10 @@ class WorkerCases:
 
     async def test_sigterm_finishes_what_is_in_flight(self, bench: Bench, tmp_path: Path) -> None:
         log = tmp_path / "batches"
-        log.touch()
         await bench.feed(1000)
         sections = {"batching": {"max_batch_size": 20}}
         worker = bench.start(sections, slow_s=0.2, log=str(log))
-        bench.wait_until_said(worker, "is ready")
-        deadline = time.monotonic() + PATIENCE_S
-        while log.read_text().count("batch") < 2:
-            assert not worker.wait(0.02)
-            assert time.monotonic() < deadline
+        bench.wait_until_scoring(worker, log, batches=3)
         began_s = time.monotonic()
         assert worker.stop(grace_s=PATIENCE_S) == 0
         assert time.monotonic() - began_s < 8
@@ -209,25 +212,22 @@ class WorkerCases:
         bench.start()
         assert repeats(await bench.answers(1000)) == 0
 
-    async def test_a_batch_that_hangs_does_not_keep_the_worker(self, bench: Bench) -> None:
+    async def test_a_batch_that_hangs_does_not_keep_the_worker(self, bench: Bench, tmp_path: Path) -> None:
+        log = tmp_path / "batches"
         await bench.feed(20)
-        worker = bench.start({"worker": {"drain_s": 0.5, "commit_interval_s": 0.2}}, slow_s=3600.0)
-        bench.wait_until_said(worker, "is ready")
+        worker = bench.start({"worker": {"drain_s": 0.5, "commit_interval_s": 0.2}}, slow_s=3600.0, log=str(log))
+        bench.wait_until_scoring(worker, log)
         assert worker.stop(grace_s=PATIENCE_S) == 0
         assert set((await bench.committed()).values()) <= {None, 0}
 
-    async def test_killed_three_times_it_loses_nothing(self, bench: Bench, tmp_path: Path) -> None:
+    async def test_killed_again_and_again_it_loses_nothing(self, bench: Bench, tmp_path: Path) -> None:
         log = tmp_path / "batches"
-        log.touch()
         await bench.feed(3000)
         sections = {"batching": {"max_batch_size": 50, "max_queue_size": 400}}
-        for kill in range(3):
-            scored = log.read_text().count("batch")
+        for kill in range(self.kills):
+            scored = log.read_text().count("batch") if kill else 0
             worker = bench.start(sections, slow_s=0.02, log=str(log))
-            deadline = time.monotonic() + PATIENCE_S
-            while log.read_text().count("batch") < scored + 8 + 3 * kill:
-                assert not worker.wait(0.005), bench.said(worker)
-                assert time.monotonic() < deadline, bench.said(worker)
+            bench.wait_until_scoring(worker, log, batches=scored + 8 + 3 * kill)
             worker.stop(grace_s=0.0)
             answered = {place(record) for record in await bench.all_answers()}
             for partition, offset in (await bench.committed()).items():
@@ -256,10 +256,11 @@ class WorkerCases:
         assert disordered(answers) == []
         assert repeats(answers) == 0
 
-    async def test_a_second_signal_ends_it_at_once(self, bench: Bench) -> None:
+    async def test_a_second_signal_ends_it_at_once(self, bench: Bench, tmp_path: Path) -> None:
+        log = tmp_path / "batches"
         await bench.feed(20)
-        worker = bench.start({"worker": {"drain_s": 60.0}}, slow_s=3600.0)
-        bench.wait_until_said(worker, "is ready")
+        worker = bench.start({"worker": {"drain_s": 60.0}}, slow_s=3600.0, log=str(log))
+        bench.wait_until_scoring(worker, log)
         os.kill(worker.pid, signal.SIGTERM)
         bench.wait_until_said(worker, "stopping: finishing")
         os.kill(worker.pid, signal.SIGTERM)
