@@ -158,7 +158,7 @@ class KafkaPublisher:
             append = builder.append
             start = at
             for i in rows[start:].tolist():
-                if append(timestamp=now_ms, key=keys[i], value=values[i], headers=headers[i]) is None:
+                if append(timestamp=now_ms, key=keys[i], value=values[i], headers=list(headers[i])) is None:
                     break
                 at += 1
             builder.close()
