@@ -1,5 +1,7 @@
 """The join finds the same pairs however predictions and outcomes interleave, and keeps its books."""
 
+from itertools import groupby
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,8 +33,8 @@ def _play(join: OutcomeJoin, times: list[int], outcomes: dict[int, int], steps: 
             zip(joined.ids, joined.times_ms.tolist(), joined.scores[:, 0].tolist(), joined.labels.tolist(), strict=True)
         )
 
-    for kind in range(0, len(steps), chunk):
-        part = steps[kind : kind + chunk]
+    runs = [list(run) for _, run in groupby(steps, key=lambda step: step[0])]
+    for part in (run[start : start + chunk] for run in runs for start in range(0, len(run), chunk)):
         rows = [i for k, i in part if k == "p"]
         if rows:
             scores = np.array([[i / 100] for i in rows])
