@@ -16,7 +16,6 @@ class LastRows:
         """Add scores float64 (k,) and labels float64 (k,)."""
         size = len(self._pairs)
         pairs = np.column_stack([scores, labels])[-size:]
-        self._added += len(scores) - len(pairs)
         at = (self._added + np.arange(len(pairs))) % size
         self._pairs[at] = pairs
         self._added += len(pairs)

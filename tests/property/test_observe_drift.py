@@ -21,6 +21,8 @@ DRIFT = DriftSettings(
 def _rows() -> Float64:
     rng = np.random.RandomState(11)
     rows = rng.normal(50.0, 3.0, (4000, len(NAMES)))
+    for i in range(1, 4000):
+        rows[i, 1] = 0.9 * rows[i - 1, 1] + 0.1 * rows[i, 1]
     rows[1500:, 0] += 6.0
     rows[1000:2200, 1] -= 4.0
     rows[:, 2] = 7.0

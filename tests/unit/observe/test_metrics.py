@@ -88,6 +88,15 @@ def test_latency_and_feature_ages(metrics: Metrics, scored_batch: Callable[..., 
     assert _value(metrics, "feast_feature_freshness_seconds", feature_view="weather", project="flights_repo") == 90.0
 
 
+def test_a_producer_whose_clock_is_ahead_counts_as_no_delay(
+    metrics: Metrics, scored_batch: Callable[..., ScoredBatch]
+) -> None:
+    batch = scored_batch(2)
+    batch.records.timestamps_ms[:] += 60_000
+    metrics.scored(batch)
+    assert _value(metrics, "streamapp_end_to_end_seconds_sum") == 0.0
+
+
 def test_rows_without_a_feature_have_no_age(metrics: Metrics, scored_batch: Callable[..., ScoredBatch]) -> None:
     batch = scored_batch(40)
     batch.features[0].ages_s[1:] = np.nan
