@@ -11,7 +11,10 @@ _POLL_MS = 200
 
 
 class AnswerCount:
-    """Counts the records of the topics that answers go to. At-least-once duplicates count too."""
+    """Counts the records of the topics that answers go to; at-least-once duplicates count too.
+
+    Asking for end offsets would be cheaper, but the embedded broker's are wrong.
+    """
 
     def __init__(
         self,

@@ -24,6 +24,8 @@ from streamapp.errors import DependencyError
 
 _PROGRESS_S = 0.25
 _BURST = 512
+_AHEAD_S = 0.025
+"""What is due this soon goes out together, so that time-lapse does not mean a record batch per event."""
 _WORKER_WAIT_S = 90.0
 _ASK_AGAIN_S = 0.1
 
@@ -69,7 +71,7 @@ class Replay:
                 self._counts["measurements"] += 1
                 stop = at + 1
             else:
-                stop = min(timeline.until(at, pace.now_ms(time.monotonic())), at + _BURST)
+                stop = min(timeline.until(at, pace.now_ms(time.monotonic() + _AHEAD_S)), at + _BURST)
                 await self._publish(timeline, at, stop)
             at = stop
             now_s = time.monotonic()
