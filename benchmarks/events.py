@@ -14,9 +14,9 @@ def tabular(count: int, users: int) -> Iterator[bytes]:
     """Events of 8 numbers, an id, a time and a user in [0, users)."""
     for start in range(0, count, _CHUNK):
         random = np.random.default_rng(start)
-        rows = random.normal(0, 1, (min(_CHUNK, count - start), len(COLUMNS))).round(4).tolist()
-        who = random.integers(0, users, len(rows)).tolist()
-        for number, (row, user) in enumerate(zip(rows, who, strict=True), start):
+        rows = random.normal(0, 1, (_CHUNK, len(COLUMNS))).round(4).tolist()
+        who = random.integers(0, users, _CHUNK).tolist()
+        for number, row, user in zip(range(start, min(count, start + _CHUNK)), rows, who, strict=False):
             event = {"id": f"e{number:08d}", "at": START_MS + number, "user": user}
             yield orjson.dumps({**event, **dict(zip(COLUMNS, row, strict=True))})
 

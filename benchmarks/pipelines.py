@@ -9,8 +9,11 @@ import yaml
 from benchmarks.contenders.job import Job
 from benchmarks.events import COLUMNS
 from benchmarks.store import ACTIVITY, PROFILE
+from streamapp.config.settings import PredictionSettings
 
 QUEUE_DELAY_US = 2_000
+CAN_REPEAT_EVENT = "include_event" in PredictionSettings.model_fields
+"""Whether a prediction record can carry the event it answers."""
 
 
 def write_pipeline(path: Path, job: Job, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Path:
@@ -34,7 +37,7 @@ def write_pipeline(path: Path, job: Job, changes: Mapping[str, Mapping[str, Any]
             "cache": {"max_entities": 200_000, "ttl_s": 3600},
             "views": {"profile": {"max_age_s": 86_400, "policy": "default"}, "activity": {"policy": "default"}},
         }
-    if job.workload == "pixels":
+    if job.repeat_event:
         document["predictions"]["include_event"] = True
     for section, values in (changes or {}).items():
         document.setdefault(section, {}).update(values)

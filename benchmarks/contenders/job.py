@@ -23,6 +23,7 @@ class Job:
     workload: str = "tabular"
     repository: str = ""
     second_model: str = ""
+    repeat_event: bool = False
 
     def to_json(self) -> str:
         """For the command line."""
@@ -55,8 +56,9 @@ def answer(
     now_ms: int,
     variant: str = "main",
     version: str = "1",
+    repeat_event: bool = False,
 ) -> dict[str, Any]:
-    """The prediction record, field for field what streamapp writes; the pixels workload repeats its event."""
+    """The prediction record, field for field what streamapp writes; with the event in it if it is to be repeated."""
     names = ("score",) if len(scores) == 1 else tuple(f"p{index}" for index in range(len(scores)))
     record = {
         "id": event["id"],
@@ -68,6 +70,6 @@ def answer(
         "scored_at": now_ms,
         "source": {"topic": place[0], "partition": place[1], "offset": place[2]},
     }
-    if "pixels" in event:
+    if repeat_event:
         record["event"] = event
     return record

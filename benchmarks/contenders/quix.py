@@ -14,7 +14,8 @@ model = session(JOB.model)
 def score(event: dict[str, Any]) -> dict[str, Any]:
     scores = model.run(["y"], {"x": matrix([event], JOB.workload)})[0][0].tolist()
     context = message_context()
-    return answer(event, scores, (context.topic, context.partition, context.offset), int(time.time() * 1000))
+    place = (context.topic, context.partition, context.offset)
+    return answer(event, scores, place, int(time.time() * 1000), repeat_event=JOB.repeat_event)
 
 
 app = Application(
