@@ -10,6 +10,7 @@ from streamapp.check.models import check_models
 from streamapp.config.load import read_pipeline
 from streamapp.config.settings import PipelineSettings
 from streamapp.decode import build_decoder, build_outcome_decoder
+from streamapp.observe.streams import streams_of
 
 
 def check_pipeline(path: Path, *, overrides: Sequence[str] = (), offline: bool = False) -> list[Finding]:
@@ -36,7 +37,13 @@ def _check_schemas(settings: PipelineSettings, base: Path) -> list[Finding]:
         build_decoder(settings.source, settings.event, base)
         return f"{settings.source.format}: {', '.join(f'{n} {f.dtype}' for n, f in settings.event.fields.items())}"
 
+    def watched() -> str:
+        named = zip(settings.variants, streams_of(settings), strict=True)
+        return "; ".join(f"{variant}: {', '.join(streams.names)}" for variant, streams in named)
+
     findings = [attempt("event", events)]
+    if settings.drift.enabled:
+        findings.append(attempt("drift", watched))
     outcomes = settings.outcomes
     if outcomes is not None:
 

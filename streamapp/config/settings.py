@@ -275,8 +275,8 @@ class OutcomeSettings(Section):
     """Which of the variants' outputs is judged."""
     join_window_s: float = Field(default=86_400.0, gt=0)
     """How long a prediction waits for its outcome, and an outcome for its prediction. Seconds of event time."""
-    max_pending: int = Field(default=1_000_000, ge=1)
-    """Most predictions waiting at once; the oldest are given up, and counted."""
+    max_pending: int = Field(default=500_000, ge=1)
+    """Most predictions waiting at once, about 200 bytes each; the oldest are given up, and counted."""
     metrics_window: int = Field(default=5_000, ge=100)
     """Joined rows per variant over which live quality is computed."""
 
