@@ -12,11 +12,13 @@ from streamapp.demo.columns import CHALLENGER, CHAMPION, WEATHER_MAX_AGE_S, Voca
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where a run's parts find each other. topic: the events', and the prefix of all others and the group."""
+    """Where a run's parts find each other. topic: the events', and the prefix of all others and the group.
+    partitions: of each topic."""
 
     bootstrap_servers: str
     topic: str
     metrics_port: int
+    partitions: int = 4
     session_timeout_ms: int = 10_000
     fetch_max_wait_ms: int = 500
 

@@ -18,7 +18,6 @@ from streamapp.demo.topics import create_topics
 from streamapp.demo.workplace import Workplace
 from streamapp.errors import ConfigError
 
-PARTITIONS = 2
 _END = "2014-01-01"
 _TOPIC = "flights"
 
@@ -32,7 +31,7 @@ def prepare(options: DemoOptions, place: Workplace, console: Console, stack: Exi
     place.clear()
     with step(console, "a broker and its topics"):
         addresses = _addresses(options, stack)
-        asyncio.run(create_topics(addresses.bootstrap_servers, addresses.topics, PARTITIONS))
+        asyncio.run(create_topics(addresses.bootstrap_servers, addresses.topics, addresses.partitions))
     with step(console, "336,776 flights, their weather and their planes"):
         data = load()
         place.write_data(data)
@@ -51,8 +50,11 @@ def _addresses(options: DemoOptions, stack: ExitStack) -> Addresses:
     if options.bootstrap_servers is not None:
         return Addresses(options.bootstrap_servers, f"{_TOPIC}-{uuid.uuid4().hex[:8]}", free_port())
     broker = stack.enter_context(EmbeddedBroker())
-    # A join of its groups takes half the session timeout, and an empty fetch half its longest wait.
-    return Addresses(broker.bootstrap_servers, _TOPIC, free_port(), session_timeout_ms=4_000, fetch_max_wait_ms=5)
+    # This broker's group joins take half the session timeout, its empty fetches half their longest wait, and every
+    # fetch goes through all record batches of each partition it asks for: so short waits, and one partition.
+    return Addresses(
+        broker.bootstrap_servers, _TOPIC, free_port(), partitions=1, session_timeout_ms=4_000, fetch_max_wait_ms=5
+    )
 
 
 def _speed(until: str) -> float:
@@ -77,7 +79,7 @@ def _plan(options: DemoOptions, speed: float, addresses: Addresses, place: Workp
         predictions=addresses.predictions,
         dead_letters=addresses.dead_letters,
         outcomes=addresses.outcomes,
-        partitions=PARTITIONS,
+        partitions=addresses.partitions,
         fetch_max_wait_ms=addresses.fetch_max_wait_ms,
         metrics_port=addresses.metrics_port,
         directory=str(place.directory),

@@ -12,7 +12,7 @@ from streamapp.demo.follow import Cast, follow
 from streamapp.demo.journal import read_journal
 from streamapp.demo.options import DemoOptions
 from streamapp.demo.pipeline import Addresses
-from streamapp.demo.prepare import PARTITIONS, prepare
+from streamapp.demo.prepare import prepare
 from streamapp.demo.screen import LiveScreen, PlainLines
 from streamapp.demo.summary import show_summary, succeeded
 from streamapp.demo.watch import Watch
@@ -48,7 +48,7 @@ def _run(options: DemoOptions, console: Console, stack: ExitStack) -> int:
     stack.enter_context(worker)
     replay = ChildProcess(python("-m", "streamapp.demo.replay", str(place.plan)), log=place.replay_log)
     stack.enter_context(replay)
-    watch = Watch(addresses, PARTITIONS)
+    watch = Watch(addresses)
     screen = PlainLines(console) if options.plain or not console.is_terminal else LiveScreen(console)
     with screen as show:
         seconds = asyncio.run(follow(watch, Cast(worker, replay, place), show))

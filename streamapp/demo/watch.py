@@ -10,6 +10,8 @@ from streamapp.demo.scrape import Scrape, scrape
 from streamapp.demo.tally import Seen, Tally
 
 _POLL_MS = 250
+_FETCH_BYTES = 65_536
+"""A looker-on need not know at once; many small fetches would take time from the worker."""
 _ROWS_AT_ONCE = 2_000
 _SCRAPE_S = 1.0
 
@@ -17,11 +19,11 @@ _SCRAPE_S = 1.0
 class Watch:
     """Fills `tally` and `metrics` for as long as `run` lasts."""
 
-    def __init__(self, addresses: Addresses, partitions: int) -> None:
+    def __init__(self, addresses: Addresses) -> None:
         self.tally = Tally()
         self.metrics: Scrape | None = None
         self._addresses = addresses
-        self._partitions = [TopicPartition(topic, p) for topic in addresses.topics for p in range(partitions)]
+        self._partitions = [TopicPartition(topic, p) for topic in addresses.topics for p in range(addresses.partitions)]
         self._sinks: dict[str, Callable[[Seen], None]] = {
             addresses.topic: self.tally.event,
             addresses.predictions: self.tally.prediction,
@@ -33,7 +35,11 @@ class Watch:
     async def run(self) -> None:
         """Read until cancelled."""
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._addresses.bootstrap_servers, auto_offset_reset="earliest", enable_auto_commit=False
+            bootstrap_servers=self._addresses.bootstrap_servers,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            fetch_min_bytes=_FETCH_BYTES,
+            fetch_max_wait_ms=_POLL_MS,
         )
         await consumer.start()
         scraping = asyncio.ensure_future(self._scrape())
