@@ -7,20 +7,21 @@ tests/contract/test_faust_hooks.py: how records are drained, what is committed, 
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import aiokafka
 import faust
 import numpy as np
+from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
-from aiokafka.structs import ConsumerRecord, OffsetAndMetadata, TopicPartition
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streamapp.kafka.ledger import Partition, Span
-from streamapp.types import RecordBatch
+from streamapp.types import Headers, RecordBatch
 
 LOOK_AGAIN_S = 1.0
 """How long the fetching coroutine waits at most before it sees whether its consumer was closed."""
@@ -66,14 +67,22 @@ class Intake(Protocol):
         ...
 
 
-def columns(records: list[ConsumerRecord]) -> RecordBatch:
+class RawRecord(Protocol):
+    """A record as aiokafka's parser gives it."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def columns(partition: Partition, records: Sequence[RawRecord]) -> RecordBatch:
     """The columns of records of one partition."""
     n = len(records)
-    topic = records[0].topic
-    number = records[0].partition
     return RecordBatch(
-        [topic] * n,
-        np.full(n, number, np.int32),
+        [partition.topic] * n,
+        np.full(n, partition.number, np.int32),
         np.fromiter([record.offset for record in records], np.int64, n),
         np.fromiter([record.timestamp for record in records], np.int64, n),
         [record.key for record in records],
@@ -82,10 +91,14 @@ def columns(records: list[ConsumerRecord]) -> RecordBatch:
     )
 
 
-def no_records() -> RecordBatch:
-    """A batch without rows."""
-    nothing = np.empty(0, np.int64)
-    return RecordBatch([], np.empty(0, np.int32), nothing, nothing, [], [], [])
+def _keep_raw(fetched: Any) -> None:
+    # aiokafka would make a ConsumerRecord of each record, which costs more than parsing it did.
+    if isinstance(fetched, FetchResult) and fetched.has_more():
+        fetched._partition_records._consumer_record = _as_it_is
+
+
+def _as_it_is(tp: TopicPartition, record: RawRecord) -> RawRecord:
+    return record
 
 
 class BatchTopic(faust.Topic):  # type: ignore[misc]
@@ -170,15 +183,16 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             if tp not in active or room <= 0 or not assignment.state_value(tp).has_valid_position:
                 continue
             before = assignment.state_value(tp).position
-            records = (await fetcher.fetched_records({tp}, timeout=0, max_records=room)).get(tp)
+            _keep_raw(fetcher._records[tp])
+            records = (await fetcher.fetched_records({tp}, timeout=0, max_records=room)).get(tp, [])
             after = assignment.state_value(tp).position
             if after == before:
                 continue
             moved = self._left_at.get(tp, (generation, before)) != (generation, before)
             self._left_at[tp] = (generation, after)
-            self._handed_rows += len(records) if records else 0
-            span = Span(Partition(tp.topic, tp.partition), generation, before, after)
-            found.append(Chunk(span, columns(records) if records else no_records(), moved))
+            self._handed_rows += len(records)
+            partition = Partition(tp.topic, tp.partition)
+            found.append(Chunk(Span(partition, generation, before, after), columns(partition, records), moved))
         return found
 
     async def seek_back(self, tp: TopicPartition, generation: int, offset: int) -> None:

@@ -53,6 +53,8 @@ SIGNATURES = [
     (fetcher.Fetcher, "fetched_records", "(self, partitions, timeout=0, max_records=None)"),
     (fetcher.Fetcher, "_create_fetch_waiter", "(self)"),
     (fetcher.Fetcher, "_notify", "(self, future)"),
+    (fetcher.PartitionRecords, "_consumer_record", "(self, tp, record)"),
+    (fetcher.FetchResult, "has_more", "(self)"),
     (subscription_state.SubscriptionState, "fetch_context", "(self)"),
     (subscription_state.Assignment, "state_value", "(self, tp)"),
     (aiokafka.AIOKafkaConsumer, "seek", "(self, partition, offset)"),
@@ -103,6 +105,12 @@ def test_fetching_does_not_yield_without_a_timeout() -> None:
     before_return = text[: text.index("if drained or not timeout:")]
     assert before_return.count("await ") == 1
     assert "if self._subscriptions.reassignment_in_progress:\n                await" in before_return
+
+
+def test_records_can_be_taken_as_they_were_parsed() -> None:
+    assert "self._consumer_record(tp, record)" in source(fetcher.PartitionRecords._unpack_records)
+    assert not hasattr(fetcher.PartitionRecords, "__slots__")
+    assert "self._partition_records = " in source(fetcher.FetchResult.__init__)
 
 
 def test_faust_resumes_after_seeking_to_the_committed_offsets() -> None:
