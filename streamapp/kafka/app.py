@@ -9,8 +9,9 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from faust.app.base import BootStrategy
 
 from streamapp.config.settings import PipelineSettings
+from streamapp.kafka.chunk import Chunk, Intake
 from streamapp.kafka.client import connection
-from streamapp.kafka.transport import BatchConsumer, BatchTopic, BatchTransport, Chunk, Intake
+from streamapp.kafka.transport import BatchConsumer, BatchTopic, BatchTransport
 
 REBALANCE_GRACE_S = 10.0
 """What a rebalance leaves for committing and joining, beyond finishing the batches in flight."""

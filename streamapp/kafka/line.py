@@ -16,11 +16,11 @@ import numpy as np
 from streamapp.batch import MicroBatch, MicroBatcher
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import Disposition, StreamappError
+from streamapp.kafka.chunk import Chunk
 from streamapp.kafka.lane import Lane
 from streamapp.kafka.ledger import Ledger, Span
 from streamapp.kafka.publisher import Rejected, Undelivered, take, without_value
 from streamapp.kafka.stats import Counters
-from streamapp.kafka.transport import Chunk
 from streamapp.protocols import Clock, Prepared, Publisher, ScoringPath, StageTimer
 from streamapp.types import Failure, OutgoingBatch, RecordBatch, ScoredBatch
 
@@ -31,10 +31,6 @@ W = TypeVar("W")
 
 RETRY_FIRST_S = 0.1
 RETRY_LONGEST_S = 5.0
-
-
-class Abandoned(Exception):
-    """Every partition of a batch went to other workers: answering it is no longer ours."""
 
 
 @dataclass(slots=True, eq=False)
@@ -222,18 +218,14 @@ class ProductionLine:
         began_s = self._clock.monotonic_s()
         pause_s = RETRY_FIRST_S
         while any(map(self._ledger.holds, job.spans)):
-            try:
-                result = await attempt()
-            except StreamappError as error:
-                if error.disposition is not Disposition.RETRY:
-                    raise
-                self._counters.retries += 1
-                log.warning("%s of %d rows is tried again in %.1f s: %s", name, job.rows, pause_s, error)
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_LONGEST_S)
-            else:
+            outcome = await _once(attempt)
+            if not isinstance(outcome, StreamappError):
                 job.seconds[name] = self._clock.monotonic_s() - began_s
-                return job.carry(result)
+                return job.carry(outcome[0])
+            self._counters.retries += 1
+            log.warning("%s of %d rows is tried again in %.1f s: %s", name, job.rows, pause_s, outcome)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, RETRY_LONGEST_S)
         log.info("%d rows were left to other workers: their partitions are gone", job.rows)
         self._counters.abandoned_rows += job.rows
         self._finish(job)
@@ -245,15 +237,18 @@ class ProductionLine:
         What is durable leaves the list, so that a retry sends the rest only.
         """
         while waiting:
-            try:
-                await self._publisher.publish(waiting)
-            except Rejected as rejected:
-                waiting[:] = self._instead(scored, rejected.records)
-            except Undelivered as undelivered:
-                waiting[:] = undelivered.remaining
-                raise
-            else:
-                return
+            await self._deliver_once(scored, waiting)
+
+    async def _deliver_once(self, scored: ScoredBatch, waiting: list[OutgoingBatch]) -> None:
+        try:
+            await self._publisher.publish(waiting)
+        except Rejected as rejected:
+            waiting[:] = self._instead(scored, rejected.records)
+        except Undelivered as undelivered:
+            waiting[:] = undelivered.remaining
+            raise
+        else:
+            waiting.clear()
 
     def _instead(self, scored: ScoredBatch, rejected: Sequence[OutgoingBatch]) -> list[OutgoingBatch]:
         """What to publish in place of records that the broker does not take."""
@@ -289,3 +284,13 @@ class ProductionLine:
         if self._paused and self._batcher.waiting_rows + self._in_flight_rows <= self._limit_rows // 2:
             self._paused = False
             self._reopen()
+
+
+async def _once(attempt: Callable[[], Awaitable[T]]) -> tuple[T] | StreamappError:
+    """What an attempt gave, in a tuple, or the error that says to try again. Raises any other."""
+    try:
+        return (await attempt(),)
+    except StreamappError as error:
+        if error.disposition is not Disposition.RETRY:
+            raise
+        return error

@@ -92,27 +92,25 @@ class ObservingRoom:
 
     def _observe(self, scored: ScoredBatch) -> None:
         for observer in self._observers:
-            try:
-                observer.observe(scored)
-            except Exception:  # observing never fails a batch; counted and logged
-                self.failed_batches += 1
-                log.exception("an observer failed on a batch of %d rows", len(scored))
+            self._show_to(observer, scored)
+
+    def _show_to(self, observer: Observer, scored: ScoredBatch) -> None:
+        try:
+            observer.observe(scored)
+        except Exception:  # observing never fails a batch; counted and logged
+            self.failed_batches += 1
+            log.exception("an observer failed on a batch of %d rows", len(scored))
 
     def _join(self, records: RecordBatch) -> BaseException | None:
+        """Why the outcomes could not be joined; None if they were. Waits for a dependency that is down."""
         if self._outcomes is None:
             return None
-        while True:
-            try:
-                self._outcomes.join(records)
-            except StreamappError as error:
-                if error.disposition is not Disposition.RETRY or self._closing:
-                    return error
-                log.warning("outcomes wait for a dependency: %s", error)
-                time.sleep(RETRY_S)
-            except Exception as error:  # noqa: BLE001 - handed to the worker, which stops
+        while (error := _attempt(self._outcomes, records)) is not None:
+            if not isinstance(error, StreamappError) or error.disposition is not Disposition.RETRY or self._closing:
                 return error
-            else:
-                return None
+            log.warning("outcomes wait for a dependency: %s", error)
+            time.sleep(RETRY_S)
+        return None
 
     def _empty_outbox(self) -> None:
         if self._outbox is None:
@@ -125,3 +123,11 @@ class ObservingRoom:
             return
         if batches:
             self._send(batches)
+
+
+def _attempt(handler: OutcomeHandler, records: RecordBatch) -> BaseException | None:
+    try:
+        handler.join(records)
+    except Exception as error:  # noqa: BLE001 - handed to the worker, which stops
+        return error
+    return None

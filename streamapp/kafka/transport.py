@@ -1,104 +1,23 @@
 """Faust's aiokafka transport, handing whole fetches to agents: one `Chunk` of columns per partition and fetch.
 
 Stock Faust delivers record by record and acknowledges too early in several ways
-(docs/decisions/whole-fetches.md and own-acknowledgement.md). What is overridden here, and pinned by
+(docs/decisions/whole-fetches.md and own-acknowledgement.md). What is overridden here and in `fetching`, pinned by
 tests/contract/test_faust_hooks.py: how records are drained, what is committed, what a rebalance waits for.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-import aiokafka
 import faust
-import numpy as np
-from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streamapp.kafka.chunk import Chunk, Intake
+from streamapp.kafka.fetching import BatchConsumerThread
 from streamapp.kafka.ledger import Partition, Span
-from streamapp.types import Headers, RecordBatch
-
-LOOK_AGAIN_S = 1.0
-"""How long the fetching coroutine waits at most before it sees whether its consumer was closed."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Chunk:
-    """What one fetch brought of one partition; no record at all where the offsets hold only markers.
-
-    moved: the consumer was not standing where it was left: the broker's log was truncated under it.
-    """
-
-    span: Span
-    records: RecordBatch
-    moved: bool = False
-
-
-class Intake(Protocol):
-    """The worker, as the consumer sees it."""
-
-    def room(self, topic: str) -> int:
-        """Rows that may still be handed over from `topic`; 0 or less pauses its partitions. Any thread."""
-        ...
-
-    def committable(self) -> Mapping[Partition, int]:
-        """Partition -> offset to commit."""
-        ...
-
-    def committed(self, offsets: Mapping[Partition, int]) -> None:
-        """These offsets are stored."""
-        ...
-
-    async def revoked(self) -> None:
-        """All partitions are about to go: drop what waits, let what is in flight finish, within a limit."""
-        ...
-
-    def lost(self, partitions: Iterable[Partition]) -> None:
-        """These partitions are gone."""
-        ...
-
-    def assigned(self, partitions: Iterable[Partition], generation: int) -> None:
-        """From now on these partitions are held, in this generation."""
-        ...
-
-
-class RawRecord(Protocol):
-    """A record as aiokafka's parser gives it."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-
-
-def columns(partition: Partition, records: Sequence[RawRecord]) -> RecordBatch:
-    """The columns of records of one partition."""
-    n = len(records)
-    return RecordBatch(
-        [partition.topic] * n,
-        np.full(n, partition.number, np.int32),
-        np.fromiter([record.offset for record in records], np.int64, n),
-        np.fromiter([record.timestamp for record in records], np.int64, n),
-        [record.key for record in records],
-        [record.value for record in records],
-        [record.headers for record in records],
-    )
-
-
-def _keep_raw(fetched: Any) -> None:
-    # aiokafka would make a ConsumerRecord of each record, which costs more than parsing it did.
-    if isinstance(fetched, FetchResult) and fetched.has_more():
-        fetched._partition_records._consumer_record = _as_it_is
-
-
-def _as_it_is(tp: TopicPartition, record: RawRecord) -> RawRecord:
-    return record
 
 
 class BatchTopic(faust.Topic):  # type: ignore[misc]
@@ -112,114 +31,6 @@ class BatchTopic(faust.Topic):  # type: ignore[misc]
             return app.create_event(None, message.value, None, message)
 
         self.decode = decode
-
-
-class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """aiokafka's consumer in a thread of its own, so that heartbeats go on whatever the worker does.
-
-    It pushes chunks to the worker's loop as they arrive. Asking for them, as Faust does, costs two more changes of
-    thread per fetch, which at a thousand events a second is most of the work.
-    """
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._left_at: dict[TopicPartition, tuple[int, int]] = {}
-        self._handed_rows = 0
-
-    def _create_worker_consumer(self, transport: "BatchTransport") -> aiokafka.AIOKafkaConsumer:
-        return aiokafka.AIOKafkaConsumer(**transport.consumer_options)
-
-    async def on_start(self) -> None:
-        """Connect and begin to fetch."""
-        await super().on_start()
-        self.add_future(self._pump())
-
-    def wake(self) -> None:
-        """Look again at what may be fetched. Any thread."""
-        if self._consumer is not None and not self.thread_loop.is_closed():
-            self.thread_loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        fetcher = self._ensure_consumer()._fetcher
-        for waiter in list(fetcher._fetch_waiters):
-            fetcher._notify(waiter)
-
-    async def _pump(self) -> None:
-        parent: BatchConsumer = self.consumer
-        consumer = self._ensure_consumer()
-        fetcher = consumer._fetcher
-        try:
-            # The context tells aiokafka that somebody is polling; without it an idle member leaves its group.
-            with consumer._subscription.fetch_context():
-                while not (consumer._closed or fetcher._closed):
-                    chunks = await self._drain(consumer)
-                    if chunks:
-                        self.parent_loop.call_soon_threadsafe(parent.deliver, chunks)
-                    else:
-                        await self._arrival(fetcher)
-        except (KafkaError, RuntimeError) as error:  # of authorisation, of corruption; a bug
-            self.parent_loop.call_soon_threadsafe(parent.deliver, error)
-
-    async def _arrival(self, fetcher: Any) -> None:
-        waiter = fetcher._create_fetch_waiter()
-        timer = self.thread_loop.call_later(LOOK_AGAIN_S, fetcher._notify, waiter)
-        try:
-            await waiter
-        finally:
-            timer.cancel()
-
-    async def _drain(self, consumer: aiokafka.AIOKafkaConsumer) -> list[Chunk]:
-        """Take what has been fetched. Does not yield to the loop, so no rebalance can come in between."""
-        fetcher = consumer._fetcher
-        parent: BatchConsumer = self.consumer
-        if consumer._subscription.reassignment_in_progress or not parent.flow_active:
-            return []
-        generation: int = consumer._coordinator.generation
-        assignment = consumer._subscription.subscription.assignment
-        active = parent.open_partitions()
-        found: list[Chunk] = []
-        for tp in list(fetcher._records):
-            room = parent.intake.room(tp.topic) - (self._handed_rows - parent.arrived_rows)
-            if tp not in active or room <= 0 or not assignment.state_value(tp).has_valid_position:
-                continue
-            before = assignment.state_value(tp).position
-            _keep_raw(fetcher._records[tp])
-            records = (await fetcher.fetched_records({tp}, timeout=0, max_records=room)).get(tp, [])
-            after = assignment.state_value(tp).position
-            if after == before:
-                continue
-            moved = self._left_at.get(tp, (generation, before)) != (generation, before)
-            self._left_at[tp] = (generation, after)
-            self._handed_rows += len(records)
-            partition = Partition(tp.topic, tp.partition)
-            found.append(Chunk(Span(partition, generation, before, after), columns(partition, records), moved))
-        return found
-
-    async def seek_back(self, tp: TopicPartition, generation: int, offset: int) -> None:
-        """Fetch again from `offset`, in case this generation still lasts."""
-        await self.call_thread(self._seek_back, tp, generation, offset)
-
-    async def _seek_back(self, tp: TopicPartition, generation: int, offset: int) -> None:
-        consumer = self._ensure_consumer()
-        if consumer._coordinator.generation == generation and tp in consumer.assignment():
-            self._left_at[tp] = (generation, offset)
-            consumer.seek(tp, offset)
-
-    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        # Faust's version crashes the app on any broker error; an uncommitted offset is merely committed later.
-        consumer = self._ensure_consumer()
-        held = consumer.assignment()
-        found = {TopicPartition(*tp): OffsetAndMetadata(at, "") for tp, at in offsets.items()}
-        found = {tp: at for tp, at in found.items() if tp in held}
-        try:
-            await consumer.commit(found)
-        except CommitFailedError:
-            self.log.info("Commit refused: the group has rebalanced")
-            return False
-        except (IllegalStateError, KafkaError) as error:
-            self.log.warning("Commit failed, will be tried again: %r", error)
-            return False
-        return True
 
 
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]

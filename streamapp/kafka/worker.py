@@ -9,6 +9,7 @@ from streamapp.clock import SystemClock
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import StreamappError
 from streamapp.kafka.app import BatchApp, add_agent, build_app, consumer_of
+from streamapp.kafka.chunk import Chunk
 from streamapp.kafka.client import connection
 from streamapp.kafka.ledger import Ledger, OutOfPlace, Partition
 from streamapp.kafka.line import ProductionLine
@@ -16,7 +17,6 @@ from streamapp.kafka.observing import ObservingRoom
 from streamapp.kafka.publisher import KafkaPublisher
 from streamapp.kafka.stats import Counters, WorkerStats
 from streamapp.kafka.topics import prepare_topics
-from streamapp.kafka.transport import Chunk
 from streamapp.protocols import Clock, Observer, Outbox, OutcomeHandler, ScoringPath, StageTimer
 from streamapp.types import OutgoingBatch
 

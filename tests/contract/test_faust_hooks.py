@@ -19,6 +19,7 @@ from mode.services import Service
 
 from streamapp.kafka import app as ours_app
 from streamapp.kafka import transport as ours
+from streamapp.kafka.fetching import BatchConsumerThread
 
 SIGNATURES = [
     # overridden by BatchConsumer
@@ -79,7 +80,7 @@ def test_a_method_is_as_it_was(owner: type, name: str, expected: str) -> None:
 
 OVERRIDDEN = [
     (ours.BatchConsumer, driver.Consumer),
-    (ours.BatchConsumerThread, driver.AIOKafkaConsumerThread),
+    (BatchConsumerThread, driver.AIOKafkaConsumerThread),
     (ours.BatchTopic, faust.Topic),
     (ours_app.BatchApp, App),
 ]

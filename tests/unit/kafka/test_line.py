@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from streamapp.batch import MicroBatcher
+from streamapp.kafka.chunk import Chunk
 from streamapp.kafka.ledger import Partition, Span
 from streamapp.kafka.line import spans_of
-from streamapp.kafka.transport import Chunk
 from streamapp.types import RecordBatch
 
 

@@ -1,0 +1,74 @@
+"""What crosses from the consumer to the worker, and what the two ask of each other."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from streamapp.kafka.ledger import Partition, Span
+from streamapp.types import Headers, RecordBatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """What one fetch brought of one partition; no record at all where the offsets hold only markers.
+
+    moved: the consumer was not standing where it was left: the broker's log was truncated under it.
+    """
+
+    span: Span
+    records: RecordBatch
+    moved: bool = False
+
+
+class Intake(Protocol):
+    """The worker, as the consumer sees it."""
+
+    def room(self, topic: str) -> int:
+        """Rows that may still be handed over from `topic`; 0 or less pauses its partitions. Any thread."""
+        ...
+
+    def committable(self) -> Mapping[Partition, int]:
+        """Partition -> offset to commit."""
+        ...
+
+    def committed(self, offsets: Mapping[Partition, int]) -> None:
+        """These offsets are stored."""
+        ...
+
+    async def revoked(self) -> None:
+        """All partitions are about to go: drop what waits, let what is in flight finish, within a limit."""
+        ...
+
+    def lost(self, partitions: Iterable[Partition]) -> None:
+        """These partitions are gone."""
+        ...
+
+    def assigned(self, partitions: Iterable[Partition], generation: int) -> None:
+        """From now on these partitions are held, in this generation."""
+        ...
+
+
+class RawRecord(Protocol):
+    """A record as aiokafka's parser gives it."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def columns(partition: Partition, records: Sequence[RawRecord]) -> RecordBatch:
+    """The columns of records of one partition."""
+    n = len(records)
+    return RecordBatch(
+        [partition.topic] * n,
+        np.full(n, partition.number, np.int32),
+        np.fromiter([record.offset for record in records], np.int64, n),
+        np.fromiter([record.timestamp for record in records], np.int64, n),
+        [record.key for record in records],
+        [record.value for record in records],
+        [record.headers for record in records],
+    )

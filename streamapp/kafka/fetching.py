@@ -1,0 +1,151 @@
+"""The thread that fetches: aiokafka's consumer, drained by whole fetches."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import aiokafka
+from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from streamapp.kafka.chunk import Chunk, Intake, RawRecord, columns
+from streamapp.kafka.ledger import Partition, Span
+
+LOOK_AGAIN_S = 1.0
+"""How long the fetching coroutine waits at most before it sees whether its consumer was closed."""
+
+
+class Recipient(Protocol):
+    """The consumer in the worker's loop, as the thread sees it."""
+
+    intake: Intake
+    flow_active: bool
+    arrived_rows: int
+
+    def open_partitions(self) -> set[TP]:
+        """Partitions to take records from now. Any thread."""
+        ...
+
+    def deliver(self, found: list[Chunk] | Exception) -> None:
+        """Take chunks, or why there will be no more. In the worker's loop."""
+        ...
+
+
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """aiokafka's consumer in a thread of its own, so that heartbeats go on whatever the worker does.
+
+    It pushes chunks to the worker's loop as they arrive. Asking for them, as Faust does, costs two more changes of
+    thread per fetch, which at a thousand events a second is most of the work.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._left_at: dict[TopicPartition, tuple[int, int]] = {}
+        self._handed_rows = 0
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        return aiokafka.AIOKafkaConsumer(**transport.consumer_options)
+
+    async def on_start(self) -> None:
+        """Connect and begin to fetch."""
+        await super().on_start()
+        self.add_future(self._pump())
+
+    def wake(self) -> None:
+        """Look again at what may be fetched. Any thread."""
+        if self._consumer is not None and not self.thread_loop.is_closed():
+            self.thread_loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        fetcher = self._ensure_consumer()._fetcher
+        for waiter in list(fetcher._fetch_waiters):
+            fetcher._notify(waiter)
+
+    async def _pump(self) -> None:
+        recipient: Recipient = self.consumer
+        consumer = self._ensure_consumer()
+        fetcher = consumer._fetcher
+        try:
+            # The context tells aiokafka that somebody is polling; without it an idle member leaves its group.
+            with consumer._subscription.fetch_context():
+                while not (consumer._closed or fetcher._closed):
+                    chunks = await self._drain(consumer)
+                    if chunks:
+                        self.parent_loop.call_soon_threadsafe(recipient.deliver, chunks)
+                    else:
+                        await self._arrival(fetcher)
+        except Exception as error:  # noqa: BLE001 - handed to the worker, which stops
+            self.parent_loop.call_soon_threadsafe(recipient.deliver, error)
+
+    async def _arrival(self, fetcher: Any) -> None:
+        waiter = fetcher._create_fetch_waiter()
+        timer = self.thread_loop.call_later(LOOK_AGAIN_S, fetcher._notify, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+
+    async def _drain(self, consumer: aiokafka.AIOKafkaConsumer) -> list[Chunk]:
+        """Take what has been fetched. Does not yield to the loop, so no rebalance can come in between."""
+        fetcher = consumer._fetcher
+        recipient: Recipient = self.consumer
+        if consumer._subscription.reassignment_in_progress or not recipient.flow_active:
+            return []
+        generation: int = consumer._coordinator.generation
+        assignment = consumer._subscription.subscription.assignment
+        active = recipient.open_partitions()
+        found: list[Chunk] = []
+        for tp in list(fetcher._records):
+            room = recipient.intake.room(tp.topic) - (self._handed_rows - recipient.arrived_rows)
+            if tp not in active or room <= 0 or not assignment.state_value(tp).has_valid_position:
+                continue
+            before = assignment.state_value(tp).position
+            _keep_raw(fetcher._records[tp])
+            records = (await fetcher.fetched_records({tp}, timeout=0, max_records=room)).get(tp, [])
+            after = assignment.state_value(tp).position
+            if after == before:
+                continue
+            moved = self._left_at.get(tp, (generation, before)) != (generation, before)
+            self._left_at[tp] = (generation, after)
+            self._handed_rows += len(records)
+            partition = Partition(tp.topic, tp.partition)
+            found.append(Chunk(Span(partition, generation, before, after), columns(partition, records), moved))
+        return found
+
+    async def seek_back(self, tp: TopicPartition, generation: int, offset: int) -> None:
+        """Fetch again from `offset`, in case this generation still lasts."""
+        await self.call_thread(self._seek_back, tp, generation, offset)
+
+    async def _seek_back(self, tp: TopicPartition, generation: int, offset: int) -> None:
+        consumer = self._ensure_consumer()
+        if consumer._coordinator.generation == generation and tp in consumer.assignment():
+            self._left_at[tp] = (generation, offset)
+            consumer.seek(tp, offset)
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        # Faust's version crashes the app on any broker error; an uncommitted offset is merely committed later.
+        consumer = self._ensure_consumer()
+        held = consumer.assignment()
+        found = {TopicPartition(*tp): OffsetAndMetadata(at, "") for tp, at in offsets.items()}
+        found = {tp: at for tp, at in found.items() if tp in held}
+        try:
+            await consumer.commit(found)
+        except CommitFailedError:
+            self.log.info("Commit refused: the group has rebalanced")
+            return False
+        except (IllegalStateError, KafkaError) as error:
+            self.log.warning("Commit failed, will be tried again: %r", error)
+            return False
+        return True
+
+
+def _keep_raw(fetched: Any) -> None:
+    # aiokafka would make a ConsumerRecord of each record, which costs more than parsing it did.
+    if isinstance(fetched, FetchResult) and fetched.has_more():
+        fetched._partition_records._consumer_record = _as_it_is
+
+
+def _as_it_is(tp: TopicPartition, record: RawRecord) -> RawRecord:
+    return record
