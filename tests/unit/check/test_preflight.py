@@ -12,6 +12,7 @@ def test_a_sound_pipeline_is_ok_and_says_what_was_seen(pipeline):
     assert check_pipeline(path, offline=True) == [
         Finding(Level.OK, "config", f"{path}: variants champion"),
         Finding(Level.OK, "event", "json: payment_id string, amount float32, count int32"),
+        Finding(Level.OK, "drift", "champion: amount, count, score:fraud"),
         Finding(Level.OK, "model champion", "fraud 1: x float32[rows, 2] -> fraud = p[1]"),
     ]
 
@@ -22,6 +23,13 @@ def test_every_problem_of_the_file_is_a_finding(pipeline):
     assert [finding.level for finding in findings] == [Level.ERROR, Level.ERROR]
     assert "`int` is not allowed here" in findings[0].message
     assert "did you mean `weight`?" in findings[1].message
+
+
+def test_a_drift_feature_that_is_nowhere_to_be_found(pipeline):
+    path = pipeline("dead_letters:", "drift: {features: [amuont]}\ndead_letters:")
+    (finding,) = errors(check_pipeline(path, offline=True))
+    assert finding.subject == "drift"
+    assert "'amuont' is neither a numeric event field" in finding.message
 
 
 def test_an_absent_model_says_what_to_do_and_hides_nothing(pipeline):
