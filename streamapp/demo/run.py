@@ -23,7 +23,7 @@ _LOOK_S = 1.0
 
 
 def run(options: DemoOptions) -> int:
-    """Run the demo; 0 if every event was answered once and the challenger won, 130 if interrupted, else 1.
+    """Run the demo; 0 if it `succeeded`, 130 if interrupted, else 1.
 
     Raises `StreamappError` if it cannot start or a part of it fails. Whatever happens, the processes that it started
     are ended. Call it from the main thread: SIGTERM is taken like Ctrl-C.

@@ -1,20 +1,40 @@
 """How a demo ended."""
 
+from collections.abc import Mapping
+from enum import Enum
+
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
 from streamapp.demo.balance import Balance
 from streamapp.demo.tally import Quality, Tally
 
-
-def succeeded(balance: Balance, quality: dict[str, Quality]) -> bool:
-    """Whether every event was answered once and the challenger told late flights better than the champion."""
-    return balance.holds and challenger_wins(quality)
+JUDGED_LABELS = 10_000
+"""Labels that each variant needs before its AUC is held against it; over a few days the difference is chance."""
 
 
-def challenger_wins(quality: dict[str, Quality]) -> bool:
-    """Whether the challenger's AUC is the greater one."""
-    return "champion" in quality and "challenger" in quality and quality["challenger"].auc > quality["champion"].auc
+class Contest(Enum):
+    """How the challenger did, by the labels that came back."""
+
+    WON = "by its labels the challenger is better than the champion"
+    NOT_WON = "by its labels the challenger IS NOT BETTER than the champion"
+    OPEN = "too few labels to say whether the challenger is better than the champion"
+
+
+def contest(quality: Mapping[str, Quality]) -> Contest:
+    """Compare the two variants; one without labels has not won, or it is open."""
+    champion, challenger = quality.get("champion"), quality.get("challenger")
+    rows = [each.rows if each else 0 for each in (champion, challenger)]
+    if max(rows) < JUDGED_LABELS:
+        return Contest.OPEN
+    if champion is None or challenger is None or min(rows) < JUDGED_LABELS // 2:
+        return Contest.NOT_WON
+    return Contest.WON if challenger.auc > champion.auc else Contest.NOT_WON
+
+
+def succeeded(balance: Balance, quality: Mapping[str, Quality]) -> bool:
+    """Whether every event was answered once, and the challenger, once it can be judged, beat the champion."""
+    return balance.holds and contest(quality) is not Contest.NOT_WON
 
 
 def show_summary(console: Console, balance: Balance, tally: Tally, seconds: float) -> None:
@@ -23,8 +43,7 @@ def show_summary(console: Console, balance: Balance, tally: Tally, seconds: floa
     console.print(Group(_balance(balance), _quality(tally.quality_by_month(), quality), _flow(tally, seconds)))
     verdict = "balances" if balance.holds else "DOES NOT BALANCE"
     console.print(f"events in = predictions + dead letters: {verdict}", highlight=False)
-    winner = "is better than the champion" if challenger_wins(quality) else "IS NOT BETTER than the champion"
-    console.print(f"by its labels the challenger {winner}", highlight=False)
+    console.print(contest(quality).value, highlight=False)
 
 
 def _balance(balance: Balance) -> RenderableType:
@@ -48,7 +67,7 @@ def _balance(balance: Balance) -> RenderableType:
     return table
 
 
-def _quality(months: dict[str, dict[str, Quality]], overall: dict[str, Quality]) -> RenderableType:
+def _quality(months: Mapping[str, Mapping[str, Quality]], overall: Mapping[str, Quality]) -> RenderableType:
     table = Table(title="AUC by month of departure", title_justify="left")
     variants = list(overall)
     table.add_column("month")
@@ -78,5 +97,5 @@ def _flow(tally: Tally, seconds: float) -> RenderableType:
     table.add_row("youngest weather used", f"{tally.youngest_age_s:.0f} s old")
     table.add_row("drift signals", f"{sum(tally.signals_by_feature.values()):,}")
     worst = tally.signals_by_feature.most_common(3)
-    table.add_row("most often", ", ".join(f"{feature} ({count})" for (_, feature), count in worst) or "-")
+    table.add_row("most often", ", ".join(f"{variant} {what} ({count})" for (variant, what), count in worst) or "-")
     return table
