@@ -6,9 +6,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
-# The first interpreter that is new enough and can make a virtual environment.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
-	"$$p" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+# The first interpreter that can make a virtual environment: of a version that is tested (every pin is a wheel there),
+# else of any that is new enough.
+PYTHON ?= $(shell for newest in 14 99; do for p in python3 python3.13 python3.12 python3.11 python3.10 python; do \
+	"$$p" -c "import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info < (3, $$newest))" >/dev/null 2>&1 \
+	&& { echo "$$p"; exit; }; done; done)
 
 VENV := .venv
 PY := $(VENV)/bin/python

@@ -14,6 +14,7 @@ from streamapp.demo.broker import EmbeddedBroker
 from tests.brokers import ApacheKafka, KafkaMissing, versions
 
 PARTITIONS = 4
+_NOT_YET = (KafkaError._UNKNOWN_PARTITION, KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Log:
         new = NewTopic(name, PARTITIONS, 1, config=config)
         self._admin.create_topics([new])[name].result(30)
         deadline = time.monotonic() + 30
-        while not self._is_led(name) and time.monotonic() < deadline:
+        while len(self._leaders(name)) < PARTITIONS and time.monotonic() < deadline:
             time.sleep(0.02)
         return name
 
@@ -70,9 +71,14 @@ class Log:
         return number
 
     def size(self, topic: str) -> int:
-        """Records in a topic."""
+        """Records in a topic; 0 while the broker is still spreading the word that it exists."""
         ends = self._watcher.get_watermark_offsets
-        return sum(ends(TopicPartition(topic, number), timeout=10)[1] for number in range(PARTITIONS))
+        try:
+            return sum(ends(TopicPartition(topic, number), timeout=10)[1] for number in range(PARTITIONS))
+        except KafkaException as failed:
+            if failed.args[0].code() in _NOT_YET:
+                return 0
+            raise
 
     def read(self, topic: str, count: int) -> list[Written]:
         """All `count` records of a topic."""
@@ -92,12 +98,10 @@ class Log:
         reader.close()
         return found
 
-    def _is_led(self, topic: str) -> bool:
-        """Whether every partition of a new topic has its leader."""
-        try:
-            return self.size(topic) == 0
-        except KafkaException:
-            return False
+    def _leaders(self, topic: str) -> list[int]:
+        """The leaders of a topic's partitions, as far as they are known."""
+        partitions = self._watcher.list_topics(topic, timeout=10).topics[topic].partitions
+        return [partition.leader for partition in partitions.values() if partition.leader >= 0]
 
     def drop(self, *topics: str) -> None:
         """Delete topics, so that the disk and the page cache stay small."""
