@@ -25,13 +25,6 @@ def test_every_problem_of_the_file_is_a_finding(pipeline):
     assert "did you mean `weight`?" in findings[1].message
 
 
-def test_a_drift_feature_that_is_nowhere_to_be_found(pipeline):
-    path = pipeline("dead_letters:", "drift: {features: [amuont]}\ndead_letters:")
-    (finding,) = errors(check_pipeline(path, offline=True))
-    assert finding.subject == "drift"
-    assert "'amuont' is neither a numeric event field" in finding.message
-
-
 def test_an_absent_model_says_what_to_do_and_hides_nothing(pipeline):
     path = pipeline("path: model.onnx", "path: absent.onnx", "count: {dtype: int32}", "count: {dtype: int32, ge: 1e12}")
     event, model = errors(check_pipeline(path, offline=True))
