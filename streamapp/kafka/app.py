@@ -33,6 +33,7 @@ class BatchApp(faust.App):  # type: ignore[misc]
     """A Faust app without tables, web server, producer or folders on the disk."""
 
     BootStrategy = _OnlyConsumer
+    mundane_level = "debug"  # starting and stopping is not news
 
     async def on_first_start(self) -> None:
         """Faust would create a data directory, for tables that do not exist here."""

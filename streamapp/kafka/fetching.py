@@ -40,6 +40,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     thread per fetch, which at a thousand events a second is most of the work.
     """
 
+    mundane_level = "debug"  # starting and stopping is not news
+
     def __post_init__(self) -> None:
         super().__post_init__()
         self._left_at: dict[TopicPartition, tuple[int, int]] = {}

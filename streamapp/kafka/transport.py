@@ -36,6 +36,7 @@ class BatchTopic(faust.Topic):  # type: ignore[misc]
 class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     """Delivers chunks, commits what the worker's ledger says, and nothing else."""
 
+    mundane_level = "debug"  # starting and stopping is not news
     _thread: BatchConsumerThread
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

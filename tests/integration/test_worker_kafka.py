@@ -7,7 +7,7 @@ import pytest
 
 from tests.brokers import ApacheKafka
 from tests.integration.inside_cases import InsideCases, OversizeCases
-from tests.integration.worker_cases import Bench, WorkerCases
+from tests.integration.worker_cases import PARTITIONS, PATIENCE_S, Bench, WorkerCases, disordered
 
 
 @pytest.fixture
@@ -24,7 +24,19 @@ async def bench(kafka_broker: ApacheKafka, tmp_path: Path, topic: Callable[[str]
 
 
 class TestOnKafka(WorkerCases):
-    pass
+    async def test_a_broker_that_dies_and_comes_back_costs_nothing(
+        self, bench: Bench, kafka_broker: ApacheKafka, tmp_path: Path
+    ) -> None:
+        log = tmp_path / "batches"
+        await bench.feed(2000)
+        worker = bench.start({"batching": {"max_batch_size": 20, "max_queue_size": 200}}, slow_s=0.02, log=str(log))
+        bench.wait_until_scoring(worker, log, batches=10)
+        kafka_broker.kill()
+        kafka_broker.start()
+        answers = await bench.answers(2000)
+        assert disordered(answers) == []
+        assert worker.stop(grace_s=PATIENCE_S) == 0
+        assert await bench.committed() == dict.fromkeys(range(PARTITIONS), 500)
 
 
 class TestInsideOnKafka(InsideCases, OversizeCases):
