@@ -1,9 +1,10 @@
 """The live view of a running demo: panels on a terminal, or a line now and then."""
 
+import math
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 
-from rich.columns import Columns
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -60,19 +61,19 @@ def line(figures: Figures) -> str:
     signals, refused = sum(figures.signals.values()), sum(figures.dead_letters.values())
     return (
         f"{_moment(figures.progress)}  answers {figures.answers:,}  {figures.events_per_s:,.0f}/s  "
-        f"p50/p95/p99 {p50:.0f}/{p95:.0f}/{p99:.0f} ms  {figures.rows_per_batch:.0f} rows/batch  "
-        f"weather {_age(figures.weather_age_s[0])}  lag {figures.lag:.0f}  outcomes {figures.outcomes:,}  "
+        f"p50/p95/p99 {_shown(p50)}/{_shown(p95)}/{_shown(p99, 'ms')}  {_shown(figures.rows_per_batch)} rows/batch  "
+        f"weather {_age(figures.weather_age_s[0])}  lag {_shown(figures.lag)}  outcomes {figures.outcomes:,}  "
         f"AUC {quality or '-'}  signals {signals}  dead letters {refused}"
     )
 
 
 def panels(figures: Figures) -> RenderableType:
-    """Everything, in panels."""
-    return Group(
-        _headline(figures),
-        Columns([_flow(figures), _variants(figures), _refused(figures)], expand=False),
-        _drift(figures),
-    )
+    """Everything, in panels; before the first answer only the headline."""
+    if not figures.answers:
+        return _headline(figures)
+    beside = Table.grid(padding=(0, 2))
+    beside.add_row(_flow(figures), Group(_variants(figures), Text(), _refused(figures)))
+    return Group(_headline(figures), beside, Text(), _drift(figures))
 
 
 def _headline(figures: Figures) -> RenderableType:
@@ -90,43 +91,46 @@ def _headline(figures: Figures) -> RenderableType:
 def _flow(figures: Figures) -> RenderableType:
     p50, p95, p99 = figures.latency_ms
     return _facts(
-        "flow",
+        "broker to broker",
         (
             ("events/s", f"{figures.events_per_s:,.0f}"),
-            ("broker to broker p50", f"{p50:.0f} ms"),
-            ("p95", f"{p95:.0f} ms"),
-            ("p99", f"{p99:.0f} ms"),
-            ("rows per batch", f"{figures.rows_per_batch:.1f}"),
-            ("lag", f"{figures.lag:.0f}"),
-            ("weather age p50", _age(figures.weather_age_s[0])),
-            ("weather age p99", _age(figures.weather_age_s[1])),
-            ("from the cache", f"{figures.cache_share:.0%}"),
+            ("latency p50", _shown(p50, "ms")),
+            ("latency p95", _shown(p95, "ms")),
+            ("latency p99", _shown(p99, "ms")),
+            ("rows per batch", _shown(figures.rows_per_batch)),
+            ("lag", _shown(figures.lag)),
+            ("weather p50", _age(figures.weather_age_s[0])),
+            ("weather p99", _age(figures.weather_age_s[1])),
+            ("features cached", _shown(figures.cache_share * 100, "%")),
         ),
     )
 
 
 def _variants(figures: Figures) -> RenderableType:
-    table = Table(title="variants, by the labels that have come back", title_justify="left")
-    for name in ("variant", "answers", "share", "labels", "late", "AUC", "log loss"):
+    table = Table(title="variants, by the labels that came back", title_justify="left", box=None, pad_edge=False)
+    for name in ("variant", "answers", "share", "labels", "late", "AUC", "loss"):
         table.add_column(name, justify="left" if name == "variant" else "right")
     total = sum(figures.split.values())
     for name, answers in figures.split.items():
         quality = figures.quality.get(name)
         judged = (
-            (f"{quality.rows:,}", f"{quality.base_rate:.1%}", f"{quality.auc:.3f}", f"{quality.log_loss:.3f}")
+            (f"{quality.rows:,}", f"{quality.base_rate:.0%}", f"{quality.auc:.3f}", f"{quality.log_loss:.3f}")
             if quality
             else ("-",) * 4
         )
-        table.add_row(name, f"{answers:,}", f"{answers / total:.1%}", *judged)
+        table.add_row(name, f"{answers:,}", f"{answers / total:.0%}", *judged)
     return table
 
 
 def _refused(figures: Figures) -> RenderableType:
-    return _facts("dead letters", ((code, f"{count:,}") for code, count in figures.dead_letters.items()))
+    counts = (f"{code} {count:,}" for code, count in figures.dead_letters.items())
+    return Text(f"dead letters: {', '.join(counts) or 'none yet'}")
 
 
 def _drift(figures: Figures) -> RenderableType:
-    table = Table(title="drift signals", title_justify="left")
+    if not figures.last_signals:
+        return Text("no drift signals yet")
+    table = Table(title="drift signals", title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("when", "variant", "feature", "detector", "was", "is", "so far"):
         table.add_column(name)
     for signal in reversed(figures.last_signals):
@@ -144,7 +148,7 @@ def _drift(figures: Figures) -> RenderableType:
 
 
 def _facts(title: str, rows: Iterable[tuple[str, str]]) -> Table:
-    table = Table(title=title, title_justify="left", show_header=False)
+    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
     table.add_column(justify="left")
     table.add_column(justify="right")
     for name, value in rows:
@@ -165,7 +169,12 @@ def _day(at_ms: object) -> str:
 
 
 def _age(age_s: float) -> str:
-    return f"{age_s / 60:.0f} min"
+    return _shown(age_s / 60, "min")
+
+
+def _shown(value: float, unit: str = "") -> str:
+    """Rounded, with its unit; a dash where it is not known yet."""
+    return "-" if math.isnan(value) else f"{value:,.0f} {unit}".rstrip()
 
 
 def _number(value: object) -> str:
