@@ -13,6 +13,8 @@ from streamapp.types import Float64, Headers
 
 _RECENT = 20_000
 _SIGNALS_KEPT = 8
+_NEW_YORK_MS = 5 * 3_600_000
+"""Behind UTC by standard time; in the hours that summer time would move to another day nothing departs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +136,11 @@ class Tally:
         return {variant: _judged(*_arrays(joined)[:2]) for variant, joined in sorted(self._joined.items())}
 
     def quality_by_month(self) -> dict[str, dict[str, Quality]]:
-        """Month of departure (`2013-03`, UTC) -> variant -> quality."""
+        """Month of departure in New York (`2013-03`) -> variant -> quality."""
         months: dict[str, dict[str, Quality]] = {}
         for variant, joined in sorted(self._joined.items()):
             scores, labels, times_ms = _arrays(joined)
-            month = times_ms.astype("datetime64[ms]").astype("datetime64[M]")
+            month = (times_ms - _NEW_YORK_MS).astype("datetime64[ms]").astype("datetime64[M]")
             for each in np.unique(month):
                 rows = month == each
                 months.setdefault(str(each), {})[variant] = _judged(scores[rows], labels[rows])

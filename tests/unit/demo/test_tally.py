@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import orjson
 import pytest
 
@@ -15,10 +16,15 @@ def seen(value: object, *, offset: int = 0, timestamp_ms: int = 0, key: str = ""
     return Seen(0, offset, timestamp_ms, key.encode(), raw, headers)  # type: ignore[arg-type]
 
 
-def prediction(flight_id: str, score: float, *, offset: int, variant: str = "champion", at_ms: int = 0) -> Seen:
+MORNING_MS = 1362135600000
+
+
+def prediction(
+    flight_id: str, score: float, *, offset: int, variant: str = "champion", at_ms: int = 0, event_ms: int = MORNING_MS
+) -> Seen:
     return seen(
         {
-            "id": flight_id, "scores": {"late": score}, "variant": variant, "event_time": 1362135600000,
+            "id": flight_id, "scores": {"late": score}, "variant": variant, "event_time": event_ms,
             "features": {"airport_weather": {"age_s": 60.0 * offset, "freshness": "fresh"}},
             "source": {"topic": "flights", "partition": 0, "offset": offset},
         },
@@ -52,6 +58,18 @@ def test_a_label_finds_its_prediction_whichever_is_read_first() -> None:
     assert (quality.rows, quality.auc, quality.base_rate) == (2, 1.0, 0.5)
     assert quality.log_loss == pytest.approx(-(math.log(0.9) + math.log(0.8)) / 2)
     assert set(tally.quality_by_month()) == {"2013-03"}
+
+
+@pytest.mark.parametrize(
+    ("departure", "month"),
+    [("2013-03-01T04:59", "2013-02"), ("2013-03-01T10:00", "2013-03"), ("2013-07-01T03:59", "2013-06")],
+)
+def test_a_month_is_new_yorks(departure: str, month: str) -> None:
+    tally = Tally()
+    event_ms = int(np.datetime64(departure, "ms").astype(np.int64))
+    tally.prediction(prediction("a", 0.9, offset=0, event_ms=event_ms))
+    tally.outcome(outcome("a", True))
+    assert set(tally.quality_by_month()) == {month}
 
 
 def test_a_dead_letter_names_the_event_it_stands_for() -> None:
