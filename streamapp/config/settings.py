@@ -327,7 +327,7 @@ class WorkerSettings(Section):
     """Time between commits. Seconds."""
     broker_wait_s: float = Field(default=60.0, ge=0)
     """How long to wait for the broker at start before exiting with an error. Seconds."""
-    max_batches_in_flight: int = Field(default=2, ge=1)
+    max_batches_in_flight: int = Field(default=3, ge=1)
     """Micro-batches between decode and acknowledgement at once."""
     observe_queue_batches: int = Field(default=64, ge=1)
     """Batches that may wait for the observers; further ones are dropped and counted."""

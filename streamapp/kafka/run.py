@@ -5,7 +5,6 @@ import gc
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 
 from streamapp.config.settings import PipelineSettings
@@ -17,10 +16,6 @@ log = logging.getLogger(__name__)
 
 STOPPED = 0
 FAILED = 1
-CANNOT_START = 2
-
-SWITCH_INTERVAL_S = 0.0005
-"""How long a thread may keep the interpreter while another wants it; Python's 5 ms would be added to every hop."""
 
 COLLECT_EVERY = 50_000
 """Containers made between two runs of the cycle collector. A batch makes thousands and frees them without its help;
@@ -42,7 +37,6 @@ def run_worker(
     The first signal finishes what is in flight; the second ends the process at once, which loses nothing, as
     nothing is acknowledged before it is durable. `on_start` gets the worker, for its `stats()`.
     """
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY, 20, 50)
 
