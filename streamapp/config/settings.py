@@ -249,6 +249,8 @@ class PredictionSettings(Section):
     """Where predictions go."""
     format: Literal["json", "avro"] = "json"
     """How predictions are written."""
+    include_event: bool = False
+    """Whether a prediction repeats its event, as it came, under `event`; for JSON events and JSON predictions."""
 
 
 class DeadLetterSettings(Section):

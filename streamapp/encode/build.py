@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 
-from streamapp.config.settings import PipelineSettings
+from streamapp.config.settings import PipelineSettings, PredictionSettings
 from streamapp.encode.answered import Answered, answered
 from streamapp.encode.dead_letters import encode_dead_letters
 from streamapp.encode.headers import prediction_headers
@@ -57,17 +57,18 @@ class RecordEncoder:
 
 def build_encoder(settings: PipelineSettings) -> Encoder:
     """The encoder of a pipeline's output topics."""
-    return RecordEncoder(_format(settings.predictions.format), settings.predictions.topic, settings.dead_letters.topic)
+    return RecordEncoder(_format(settings.predictions), settings.predictions.topic, settings.dead_letters.topic)
 
 
 def build_json_encoder(settings: PipelineSettings) -> Encoder:
     """The same with predictions as JSON, whatever the output topic's format."""
-    return RecordEncoder(JsonPredictions(), settings.predictions.topic, settings.dead_letters.topic)
+    written = JsonPredictions(settings.predictions.include_event)
+    return RecordEncoder(written, settings.predictions.topic, settings.dead_letters.topic)
 
 
-def _format(name: str) -> PredictionFormat:
-    if name == "avro":
+def _format(settings: PredictionSettings) -> PredictionFormat:
+    if settings.format == "avro":
         from streamapp.encode.avro import AvroPredictions
 
         return AvroPredictions()
-    return JsonPredictions()
+    return JsonPredictions(settings.include_event)

@@ -21,6 +21,9 @@ class JsonPredictions:
 
     content_type = CONTENT_TYPE
 
+    def __init__(self, include_event: bool = False) -> None:
+        self._include_event = include_event
+
     def encode(self, scored: ScoredBatch, part: Answered) -> list[bytes]:
         """The k values of one variant's rows.
 
@@ -44,7 +47,12 @@ class JsonPredictions:
                 before = b"},"
             before = b"}}"
         pieces += [repeat(before + b',"source":{"topic":'), _origins(scored, part, rows)]
-        pieces += [numbers(scored.records.offsets[part.rows]), repeat(b"}}")]
+        pieces.append(numbers(scored.records.offsets[part.rows]))
+        if self._include_event:
+            # It was decoded, so it is one JSON document, and goes in byte for byte.
+            pieces += [repeat(b'},"event":'), [scored.records.values[row] or b"null" for row in rows], repeat(b"}")]
+        else:
+            pieces.append(repeat(b"}}"))
         return list(map(b"".join, zip(*pieces, strict=False)))
 
 

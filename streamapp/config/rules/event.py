@@ -62,6 +62,10 @@ def _format(settings: PipelineSettings) -> Iterator[Broken]:
         yield Broken(
             ("source", "schema_file"), f"has no effect with format {source.format}", "set format: avro, or remove it"
         )
+    if settings.predictions.include_event and "avro" in (source.format, settings.predictions.format):
+        yield Broken(
+            ("predictions", "include_event"), "needs JSON events and JSON predictions", "remove it, or use format: json"
+        )
 
 
 def _misplaced(path: Path, spec: FieldSettings) -> Iterator[Broken]:

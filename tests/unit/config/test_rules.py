@@ -36,6 +36,8 @@ SASL = "broker:9092\n  security.protocol: {}\n  sasl.mechanism: PLAIN\n  sasl.us
          "`payment_id` is optional", "every event needs an id"),
         (("topics: [payments]", "topics: [payments]\n  format: avro"), "6:11: source.format",
          "avro needs a schema", "schema_file"),
+        (("{topic: predictions}", "{topic: predictions, format: avro, include_event: true}"),
+         "29:64: predictions.include_event", "needs JSON events and JSON predictions", "use format: json"),
         (("topics: [payments]", "topics: [payments]\n  schema_file: x.avsc"), "6:16: source.schema_file",
          "has no effect with format json", "set format: avro"),
         (("ge: 0", "default: 0"), "14:39: event.fields.amount.default", "a required field takes no default",

@@ -1,8 +1,11 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import orjson
 
+from streamapp.encode.build import RecordEncoder
+from streamapp.encode.json import JsonPredictions
 from streamapp.protocols import Encoder
 from streamapp.types import Failure, ScoredBatch
 
@@ -29,6 +32,14 @@ def test_the_bytes_of_predictions(scored: Scored, encoder: Build) -> None:
     out = encoder().predictions(scored())
     assert out.values == GOLDEN
     assert [orjson.dumps(orjson.loads(value)) for value in GOLDEN] == GOLDEN
+
+
+def test_a_prediction_repeats_its_event_byte_for_byte(scored: Scored) -> None:
+    batch = scored()
+    events = [b'{"n": %d,  "t":"\\u00e9"}' % row for row in range(len(batch))]
+    repeated = replace(batch, records=replace(batch.records, values=events))
+    out = RecordEncoder(JsonPredictions(include_event=True), "predictions", "dead").predictions(repeated)
+    assert out.values == [g[:-1] + b',"event":' + events[r] + b"}" for g, r in zip(GOLDEN, out.rows, strict=True)]
 
 
 def test_predictions_keep_row_order_key_and_partition(scored: Scored, encoder: Build) -> None:
