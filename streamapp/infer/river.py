@@ -19,6 +19,11 @@ from streamapp.infer.faults import blame, shorten
 from streamapp.protocols import Runtime, RuntimeOptions, Signature, TensorSpec
 from streamapp.types import Array, Float64
 
+try:
+    from river.base import AnomalyDetector
+except ImportError:  # River 0.22, the last for Python 3.10, has it elsewhere
+    from river.anomaly.base import AnomalyDetector
+
 _Score = Callable[[Mapping[str, Array]], Float64]
 
 
@@ -83,7 +88,7 @@ def _scorer(model: Any, declared: Sequence[TensorSpec]) -> tuple[TensorSpec, _Sc
         if batched and isinstance(final, base.MiniBatchRegressor):
             return spec, lambda inputs: np.array(model.predict_many(pd.DataFrame(dict(inputs))), np.float64)
         return spec, lambda inputs: np.array([model.predict_one(row) for row in _rows(inputs)], np.float64)
-    if isinstance(final, base.AnomalyDetector):
+    if isinstance(final, AnomalyDetector):
         spec = TensorSpec("scores", "float64", (None,))
         return spec, lambda inputs: np.array([model.score_one(row) for row in _rows(inputs)], np.float64)
     raise ModelLoadError(
