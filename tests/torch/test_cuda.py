@@ -11,7 +11,7 @@ from streamapp.testing import check_runtime
 pytestmark = [
     pytest.mark.torch,
     pytest.mark.cuda,
-    pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:FutureWarning"),
+    pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated"),
 ]
 
 DECLARED = Signature(

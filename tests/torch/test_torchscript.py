@@ -5,7 +5,7 @@ from streamapp.errors import ContractError, InferenceError, ModelLoadError
 from streamapp.protocols import RuntimeOptions, Signature, TensorSpec
 from streamapp.testing import check_runtime
 
-pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated:FutureWarning")]
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated")]
 
 INPUT = TensorSpec("x", "float32", (None, 4))
 OUTPUTS = tuple(TensorSpec(name, "float32", (None, 2)) for name in ("probabilities", "logits"))
