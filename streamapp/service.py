@@ -66,6 +66,7 @@ def worker_readings(stats: Callable[[], WorkerStats]) -> Callable[[], Readings]:
             "streamapp_pauses_total": {(): now.pauses},
             "streamapp_oldest_batch_seconds": {(): now.oldest_in_flight_s},
             "streamapp_moved_logs_total": {(): now.moved_logs},
+            "streamapp_oversized_rows_total": {(): now.oversized_rows},
             "streamapp_observe_dropped_batches_total": {(): now.dropped_observations},
             "streamapp_observe_failed_batches_total": {(): now.failed_observations},
             "streamapp_alerts_dropped_total": {(): now.dropped_signals},

@@ -6,7 +6,7 @@ preparing a batch overlaps with scoring the one before it.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, TypeVar
@@ -19,7 +19,7 @@ from streamapp.errors import Disposition, StreamappError
 from streamapp.kafka.chunk import Chunk
 from streamapp.kafka.lane import Lane
 from streamapp.kafka.ledger import Ledger, Span
-from streamapp.kafka.publisher import Rejected, Undelivered, take, without_value
+from streamapp.kafka.publisher import Rejected, Undelivered, shortened, take
 from streamapp.kafka.stats import Counters
 from streamapp.protocols import Clock, Prepared, Publisher, ScoringPath, StageTimer
 from streamapp.types import Failure, OutgoingBatch, RecordBatch, ScoredBatch
@@ -216,9 +216,10 @@ class ProductionLine:
         while True:
             job = await self._to_publish.get()
             scored, outgoing = job.work
-            published = await self._stage("publish", job, partial(self._deliver, scored, list(outgoing)))
+            oversized: dict[int, Failure] = {}
+            published = await self._stage("publish", job, partial(self._deliver, scored, list(outgoing), oversized))
             if published is not None:
-                self._settle(published, scored)
+                self._settle(published, _with_failures(scored, oversized))
             self._slots.release()
 
     async def _next_job(self) -> Job[RecordBatch]:
@@ -269,36 +270,44 @@ class ProductionLine:
         self._finish(job)
         return None
 
-    async def _deliver(self, scored: ScoredBatch, waiting: list[OutgoingBatch]) -> None:
-        """Publish `waiting`, moving records that are too large to the dead-letter topic.
+    async def _deliver(self, scored: ScoredBatch, waiting: list[OutgoingBatch], oversized: dict[int, Failure]) -> None:
+        """Publish `waiting`, moving records that are too large to the dead-letter topic and their rows to `oversized`.
 
         What is durable leaves the list, so that a retry sends the rest only.
         """
         while waiting:
-            await self._deliver_once(scored, waiting)
+            await self._deliver_once(scored, waiting, oversized)
 
-    async def _deliver_once(self, scored: ScoredBatch, waiting: list[OutgoingBatch]) -> None:
+    async def _deliver_once(
+        self, scored: ScoredBatch, waiting: list[OutgoingBatch], oversized: dict[int, Failure]
+    ) -> None:
         try:
             await self._publisher.publish(waiting)
         except Rejected as rejected:
-            waiting[:] = self._instead(scored, rejected.records)
+            letters = [shortened(batch) for batch in rejected.records if batch.topic == self._dead_letters]
+            if None in letters:
+                raise
+            rows = {int(row) for batch in rejected.records if batch.topic != self._dead_letters for row in batch.rows}
+            waiting[:] = [*filter(None, letters), *self._instead(scored, rows, oversized)]
         except Undelivered as undelivered:
             waiting[:] = undelivered.remaining
             raise
         else:
             waiting.clear()
 
-    def _instead(self, scored: ScoredBatch, rejected: Sequence[OutgoingBatch]) -> list[OutgoingBatch]:
-        """What to publish in place of records that the broker does not take."""
-        found = [without_value(batch) for batch in rejected if batch.topic == self._dead_letters]
-        rows = {int(row) for batch in rejected if batch.topic != self._dead_letters for row in batch.rows}
-        if rows:
-            self._counters.oversized_rows += len(rows)
-            failure = Failure("publish", "record_too_large", "the prediction is larger than the broker accepts")
-            failed = replace(scored, failures={**scored.failures, **dict.fromkeys(rows, failure)})
-            letters = [batch for batch in self._path.encode(failed) if batch.topic == self._dead_letters]
-            found += [take(batch, np.flatnonzero(np.isin(batch.rows, list(rows)))) for batch in letters]
-        return found
+    def _instead(self, scored: ScoredBatch, rows: Set[int], oversized: dict[int, Failure]) -> list[OutgoingBatch]:
+        """The dead letters of `rows`, whose predictions the broker does not take."""
+        if not rows:
+            return []
+        self._counters.oversized_rows += len(rows)
+        failure = Failure("publish", "record_too_large", "the prediction is larger than the broker accepts")
+        oversized.update(dict.fromkeys(rows, failure))
+        letters = self._path.encode(_with_failures(scored, dict.fromkeys(rows, failure)))
+        return [
+            take(batch, np.flatnonzero(np.isin(batch.rows, list(rows))))
+            for batch in letters
+            if batch.topic == self._dead_letters
+        ]
 
     def _settle(self, job: Job[None], scored: ScoredBatch) -> None:
         for span in job.spans:
@@ -332,3 +341,7 @@ async def _once(attempt: Callable[[], Awaitable[T]]) -> tuple[T] | StreamappErro
         if error.disposition is not Disposition.RETRY:
             raise
         return error
+
+
+def _with_failures(scored: ScoredBatch, failures: Mapping[int, Failure]) -> ScoredBatch:
+    return replace(scored, failures={**scored.failures, **failures}) if failures else scored

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 BATCH_BYTES = 1_000_000
 """Size at which a record batch is closed; brokers accept 1 048 588 bytes unless configured otherwise."""
 
+OWN_HEADERS = ("__connect.errors.", "streamapp.")
+"""How the headers begin that a dead letter adds to the original's."""
+
 CONNECT_S = 20.0
 
 
@@ -208,7 +211,14 @@ class _NotIdempotent(Exception):
     """InitProducerId failed."""
 
 
-def without_value(batch: OutgoingBatch) -> OutgoingBatch:
-    """The same records with a null value and a header that says so: the last resort of a dead letter."""
-    note = ("streamapp.value.omitted", b"record_too_large")
-    return replace(batch, values=[None] * len(batch), headers=[[*headers, note] for headers in batch.headers])
+def shortened(batch: OutgoingBatch) -> OutgoingBatch | None:
+    """The same dead letters with less in them, and a header that says so: first without their values, then without
+    keys and with our own headers only; None where nothing is left to leave out."""
+    if any(value is not None for value in batch.values):
+        note = ("streamapp.value.omitted", b"record_too_large")
+        return replace(batch, values=[None] * len(batch), headers=[[*headers, note] for headers in batch.headers])
+    note = ("streamapp.key.omitted", b"record_too_large")
+    ours = [[h for h in headers if h[0].startswith(OWN_HEADERS)] for headers in batch.headers]
+    if any(note in headers for headers in ours):
+        return None
+    return replace(batch, keys=[None] * len(batch), headers=[[*headers, note] for headers in ours])

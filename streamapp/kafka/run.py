@@ -52,7 +52,8 @@ def run_worker(
     try:
         asyncio.run(main())
     except StreamappError as error:
-        log.error("stopped without acknowledging: %s [%s]", error, error.code, exc_info=error)
+        log.error("stopped without acknowledging: %s [%s]", error, error.code)
+        log.debug("where it stopped", exc_info=error)
         return FAILED
     except Exception as error:  # said loudly; nothing was acknowledged
         log.critical("stopped without acknowledging, by an unexpected error: %r", error, exc_info=error)

@@ -60,8 +60,9 @@ async def connect(options: Mapping[str, Any], wait_s: float) -> AIOKafkaAdminCli
     while True:
         admin = AIOKafkaAdminClient(**options)
         try:
-            await admin.start()
-        except (KafkaConnectionError, OSError) as error:
+            # An address that accepts connections and never answers must not outlast the limit either.
+            await asyncio.wait_for(admin.start(), max(deadline - loop.time(), PAUSE_S))
+        except (KafkaConnectionError, OSError, asyncio.TimeoutError) as error:
             await admin.close()
             left_s = deadline - loop.time()
             if left_s <= 0:

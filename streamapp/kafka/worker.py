@@ -92,8 +92,9 @@ class Worker:
 
     async def run(self) -> None:
         """Work until stopped. Raises what stopped it otherwise; then nothing of the failing batch is acknowledged."""
-        await prepare_topics(self._settings, self._options)
-        await self._publisher.start()
+        if not await self._connect():
+            self._room.close(0.0)
+            return
         app = self._app = build_app(self._settings, self)
         add_agent(app, "predict", self._settings.source.topics, self._take_events)
         if self._takes_outcomes:
@@ -247,8 +248,27 @@ class Worker:
     async def _wait_for_stop(self) -> None:
         await self._stopping.wait()
 
+    async def _connect(self) -> bool:
+        """Wait for the broker and look at the topics; False if told to stop meanwhile."""
+        starting = asyncio.ensure_future(self._start())
+        told = asyncio.ensure_future(self._wait_for_stop())
+        try:
+            await asyncio.wait({starting, told}, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                return False
+            starting.result()
+            return True
+        finally:
+            await _cancel([starting, told])
+
+    async def _start(self) -> None:
+        await prepare_topics(self._settings, self._options)
+        await self._publisher.start()
+
     async def _drain(self) -> None:
         log.info("stopping: finishing %d rows in flight", self._line.in_flight_rows)
+        # Nothing more comes in: what follows a dropped row must not be answered before it.
+        consumer_of(self._needed_app()).stop_flow()
         await self.revoked()
 
     async def _leave(self, app: BatchApp) -> None:
