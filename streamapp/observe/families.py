@@ -66,7 +66,12 @@ CATALOGUE: tuple[Family, ...] = (
     Family("streamapp_pauses_total", "counter", (), "times that backpressure paused the partitions"),
     Family("streamapp_retries_total", "counter", (), "tries of a batch repeated because a dependency was down"),
     Family("streamapp_moved_logs_total", "counter", (), "partitions whose log was truncated behind or ahead of us"),
-    Family("streamapp_oversized_rows_total", "counter", (), "predictions larger than the broker accepts"),
+    Family(
+        "streamapp_oversized_rows_total",
+        "counter",
+        (),
+        "predictions larger than the broker accepts; they became dead letters",
+    ),
     Family("streamapp_observe_dropped_batches_total", "counter", (), "batches that the observers had no time for"),
     Family("streamapp_observe_failed_batches_total", "counter", (), "batches that an observer failed on"),
     Family("streamapp_alerts_dropped_total", "counter", (), "signals that could not be published"),
