@@ -18,7 +18,7 @@ _STARTED = "Kafka Server started"
 _START_S = 60.0
 _MAVEN_S = 300.0
 
-_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
+_POM = """<project>
   <modelVersion>4.0.0</modelVersion>
   <groupId>streamapp</groupId>
   <artifactId>kafka-for-tests</artifactId>

@@ -40,6 +40,7 @@ async def test_it_can_be_stopped_while_it_waits_for_the_broker() -> None:
     running = asyncio.ensure_future(worker.run())
     asyncio.get_running_loop().call_later(0.1, worker.stop)
     await asyncio.wait_for(running, 10)
+    assert running.done()
 
 
 async def test_a_silent_broker_does_not_outlast_the_limit(silent_port: int) -> None:
