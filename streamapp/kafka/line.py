@@ -1,7 +1,8 @@
 """The production line: chunks in, micro-batches through prepare, score, encode and publish, spans settled.
 
 Each stage is one task with a bounded queue before it, so batches leave in the order in which they entered and
-preparing a batch overlaps with scoring the one before it.
+preparing a batch overlaps with scoring the one before it. A small batch with nobody before it skips the queues
+(`_at_once`).
 """
 
 import asyncio
