@@ -38,6 +38,7 @@ SIGNATURES = [
     (driver.AIOKafkaConsumerThread, "_create_worker_consumer", "(self, transport)"),
     (driver.AIOKafkaConsumerThread, "on_start", "(self)"),
     (driver.AIOKafkaConsumerThread, "_commit", "(self, offsets)"),
+    (driver.AIOKafkaConsumerThread, "seek_to_committed", "(self)"),
     # overridden by BatchTopic and BatchApp
     (faust.Topic, "_compile_decode", "(self)"),
     (App, "on_first_start", "(self)"),
