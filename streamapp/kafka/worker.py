@@ -17,6 +17,8 @@ from streamapp.kafka.observing import ObservingRoom
 from streamapp.kafka.publisher import KafkaPublisher
 from streamapp.kafka.stats import Counters, WorkerStats
 from streamapp.kafka.topics import prepare_topics
+from streamapp.kafka.vitals import take_reading
+from streamapp.kafka.watchdog import Reading
 from streamapp.protocols import Clock, Observer, Outbox, OutcomeHandler, ScoringPath, StageTimer
 from streamapp.types import OutgoingBatch
 
@@ -141,6 +143,22 @@ class Worker:
             oldest_in_flight_s=self._line.oldest_in_flight_s(),
             stage_seconds=dict(counters.stage_seconds),
         )
+
+    def phase(self) -> str:
+        """`starting`, `assigning`, `rebalancing`, `draining` or, while records flow, `working`. In the loop."""
+        if self.stopping:
+            return "draining"
+        if self._app is None:
+            return "starting"
+        if not self._ready.is_set() or self._generation < 0:
+            return "assigning"
+        return "working" if consumer_of(self._app).flow_active else "rebalancing"
+
+    def reading(self) -> Reading:
+        """What there is to do, for the watchdog. In the loop."""
+        consumer = consumer_of(self._app) if self._app is not None and self._ready.is_set() else None
+        line, counters = self._line, self._counters
+        return take_reading(self.phase(), consumer, self.room, self._ledger, line, counters, self._room.retries)
 
     # The consumer's view of the worker: `streamapp.kafka.transport.Intake`.
 
