@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -82,7 +83,14 @@ class ApacheKafka:
     """
 
     def __init__(
-        self, version: str, folder: Path, *, heap: str = "512m", properties: str = "", proxy_port: int | None = None
+        self,
+        version: str,
+        folder: Path,
+        *,
+        heap: str = "512m",
+        properties: str = "",
+        proxy_port: int | None = None,
+        format_arguments: Sequence[str] = (),
     ) -> None:
         """proxy_port: where a proxy on loopback listens whose clients must be sent back to it; the proxy connects
         to `proxied_port`."""
@@ -91,7 +99,8 @@ class ApacheKafka:
         self._config = folder / "server.properties"
         self._data = folder / "data"
         self._heap = heap
-        self._port, controller, self.proxied_port = _free_ports(3)
+        self._format_arguments = tuple(format_arguments)
+        self._port, controller, self.proxied_port = free_ports(3)
         text = _PROPERTIES.format(port=self._port, controller=controller, data=self._data)
         if proxy_port is not None:
             text += _BEHIND_A_PROXY.format(
@@ -165,6 +174,7 @@ class ApacheKafka:
 
     def _format(self, libs: Path) -> None:
         command = ["kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qk", "-c", str(self._config)]
+        command += self._format_arguments
         done = subprocess.run([*self._java(libs), *command], capture_output=True, text=True, check=False)
         if done.returncode:
             raise KafkaFailed(
@@ -208,7 +218,7 @@ def _fetch(version: str, folder: Path) -> None:
         raise KafkaMissing(f"Maven could not fetch Kafka {version}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports nobody listens on; held open together, so that they differ."""
     probes = [socket.socket() for _ in range(count)]
     try:

@@ -1,10 +1,15 @@
 """The connection settings as aiokafka takes them. Nothing here prints or keeps a secret."""
 
+import importlib.util
+import logging
 import ssl
 from typing import Any
 
+from streamapp.config.problems import dotted
+from streamapp.config.rules.kafka import connection_rules
 from streamapp.config.settings import KafkaSettings
 from streamapp.errors import ConfigError
+from streamapp.kafka.tokens import token_source
 
 REQUEST_TIMEOUT_MS = 30_000
 
@@ -14,62 +19,85 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
 
     Raises `ConfigError` for a combination that cannot work or would send a password in the clear.
     """
+    for broken in connection_rules(settings):
+        raise ConfigError(f"{dotted(broken.path)}: {broken.message}: {broken.remedy}")
     return {
         "bootstrap_servers": [address.strip() for address in settings.bootstrap_servers.split(",")],
         "client_id": settings.client_id,
         "request_timeout_ms": max(REQUEST_TIMEOUT_MS, settings.session_timeout_ms + 5_000),
-        **_security(settings),
+        "security_protocol": settings.security_protocol,
+        **({"ssl_context": _ssl_context(settings)} if settings.security_protocol.endswith("SSL") else {}),
+        **(_sasl(settings) if settings.security_protocol.startswith("SASL") else {}),
     }
 
 
-def _security(settings: KafkaSettings) -> dict[str, Any]:
-    protocol = settings.security_protocol
-    found: dict[str, Any] = {"security_protocol": protocol}
-    if protocol in ("SSL", "SASL_SSL"):
-        found["ssl_context"] = _ssl_context(settings)
-    elif settings.ssl_ca_location or settings.ssl_certificate_location:
-        raise ConfigError(
-            f"kafka: certificates are given but `security.protocol` is {protocol}, which does not use them: "
-            "set it to SSL or SASL_SSL"
-        )
-    if protocol in ("SASL_PLAINTEXT", "SASL_SSL"):
-        found |= _sasl(settings)
-    elif settings.sasl_mechanism or settings.sasl_username or settings.sasl_password:
-        raise ConfigError(
-            f"kafka: SASL credentials are given but `security.protocol` is {protocol}, which does not use them: "
-            "set it to SASL_SSL"
-        )
-    return found
-
-
 def _sasl(settings: KafkaSettings) -> dict[str, Any]:
-    if settings.security_protocol == "SASL_PLAINTEXT" and not settings.allow_plaintext_sasl:
-        raise ConfigError(
-            "kafka: `security.protocol: SASL_PLAINTEXT` would send the credentials in the clear: use SASL_SSL, "
-            "or say `allow_plaintext_sasl: true` if that is what you want"
-        )
-    if settings.sasl_mechanism is None or settings.sasl_username is None or settings.sasl_password is None:
-        raise ConfigError(
-            f"kafka: `security.protocol: {settings.security_protocol}` needs `sasl.mechanism`, `sasl.username` "
-            "and `sasl.password`"
-        )
+    # aiokafka's debug lines hold whole requests, with the password or the token in them.
+    logging.getLogger("aiokafka.conn").addFilter(_CREDENTIALS)
+    found: dict[str, Any] = {"sasl_mechanism": settings.sasl_mechanism}
+    if settings.sasl_mechanism == "OAUTHBEARER":
+        return {**found, "sasl_oauth_token_provider": token_source(settings)}
+    if settings.sasl_mechanism == "GSSAPI":
+        if importlib.util.find_spec("gssapi") is None:
+            raise ConfigError(
+                "kafka.sasl.mechanism: GSSAPI needs the package `gssapi`: install streamapp[kafka-sasl] (it is built "
+                "against the system's Kerberos libraries)"
+            )
+        return {**found, "sasl_kerberos_service_name": settings.sasl_kerberos_service_name or "kafka"}
+    password = settings.sasl_password
     return {
-        "sasl_mechanism": settings.sasl_mechanism,
+        **found,
         "sasl_plain_username": settings.sasl_username,
-        "sasl_plain_password": settings.sasl_password.get_secret_value(),
+        "sasl_plain_password": "" if password is None else password.get_secret_value(),
     }
 
 
 def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
     """Verifies the broker's certificate and host name, against the given authority or the system's."""
-    certificate, key = settings.ssl_certificate_location, settings.ssl_key_location
-    if key is not None and certificate is None:
-        raise ConfigError("kafka: `ssl.key.location` needs `ssl.certificate.location`")
+    authority, certificate, key = (
+        settings.ssl_ca_location,
+        settings.ssl_certificate_location,
+        settings.ssl_key_location,
+    )
+    password = settings.ssl_key_password
     try:
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=settings.ssl_ca_location)
-        if certificate is not None:
-            context.load_cert_chain(certificate, key)
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=authority)
     except (OSError, ssl.SSLError) as error:
-        files = [str(path) for path in (settings.ssl_ca_location, certificate, key) if path is not None]
-        raise ConfigError(f"kafka: cannot load the certificates {', '.join(files)}: {error}") from error
+        raise ConfigError(
+            f"kafka.ssl.ca.location: cannot load the authority in {authority}: {_reason(error)}: give a readable PEM "
+            "file of certificates"
+        ) from error
+    context.check_hostname = settings.ssl_endpoint_identification_algorithm == "https"
+    if certificate is None:
+        return context
+    try:
+        # Without a password OpenSSL would ask for one on the terminal, and wait.
+        context.load_cert_chain(certificate, key, password="" if password is None else password.get_secret_value())
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"kafka.ssl.certificate.location: cannot load the certificate in {certificate} with the key in {key}: "
+            f"{_reason(error)}: give readable PEM files that belong together, and `ssl.key.password` if the key has one"
+        ) from error
     return context
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"OpenSSL says {error.reason or error.__class__.__name__}"
+    return error.strerror or error.__class__.__name__
+
+
+class _WithoutCredentials(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        """The same line with the bytes of an authentication left out."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(_hidden(argument) for argument in record.args)
+        return True
+
+
+def _hidden(argument: object) -> object:
+    name = type(argument).__name__
+    return f"{name}(hidden)" if name.startswith("SaslAuthenticate") else argument
+
+
+_CREDENTIALS = _WithoutCredentials()

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExists
 
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import BrokerUnavailable, ConfigError
+from streamapp.kafka.refusal import refusal, unavailable_token
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,11 @@ def topic_names(settings: PipelineSettings) -> tuple[list[str], list[str]]:
 
 
 async def connect(options: Mapping[str, Any], wait_s: float) -> AIOKafkaAdminClient:
-    """An admin client once the broker answers. Raises `BrokerUnavailable` after `wait_s` seconds without one."""
+    """An admin client once the broker answers.
+
+    Raises `BrokerUnavailable` after `wait_s` seconds without one, and at once `ConfigError` where the broker refuses
+    us for a reason that waiting does not mend, such as a wrong password.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     pause_s = PAUSE_S
@@ -64,14 +69,18 @@ async def connect(options: Mapping[str, Any], wait_s: float) -> AIOKafkaAdminCli
             await asyncio.wait_for(admin.start(), max(deadline - loop.time(), PAUSE_S))
         except (KafkaConnectionError, OSError, asyncio.TimeoutError) as error:
             await admin.close()
+            refused = await refusal(options)
+            if refused is not None:
+                raise ConfigError(f"Kafka at {refused}") from refused
+            reason = await unavailable_token(options) or error
             left_s = deadline - loop.time()
             if left_s <= 0:
                 servers = ", ".join(options["bootstrap_servers"])
                 raise BrokerUnavailable(
-                    f"no Kafka broker answered at {servers} within {wait_s:g} s ({error}): is it running, and is "
+                    f"no Kafka broker answered at {servers} within {wait_s:g} s ({reason}): is it running, and is "
                     "`kafka.bootstrap.servers` right?"
                 ) from error
-            log.warning("no Kafka broker yet (%s), trying again for %.0f s", error, left_s)
+            log.warning("no Kafka broker yet (%s), trying again for %.0f s", reason, left_s)
             await asyncio.sleep(min(pause_s, left_s))
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         except BaseException:

@@ -1,0 +1,68 @@
+"""A real Apache Kafka with one listener per way of securing a connection, beside the plain one for the test itself."""
+
+from pathlib import Path
+
+from tests.brokers import ApacheKafka, free_ports
+from tests.certificates import Authority
+
+USER, PASSWORD = "scorer", "correct-horse/battery=staple"
+
+_MODULES = "org.apache.kafka.common.security"
+_PROTOCOLS = {
+    "SCRAM": "SASL_SSL",
+    "CLEAR": "SASL_PLAINTEXT",
+    "MTLS": "SSL",
+    "EXPIRED": "SSL",
+    "BEARER": "SASL_SSL",
+}
+
+
+class SecureKafka(ApacheKafka):
+    """`at("SCRAM")` is the address of a listener:
+
+    SCRAM: SASL over TLS, SCRAM-SHA-512 and PLAIN. CLEAR: the same without TLS. MTLS: TLS with client certificates.
+    EXPIRED: TLS with a certificate that has expired. BEARER: OAUTHBEARER over TLS with unsigned tokens.
+    """
+
+    def __init__(self, version: str, folder: Path) -> None:
+        self.authority = Authority(folder, "authority")
+        self._ports = dict(zip(_PROTOCOLS, free_ports(len(_PROTOCOLS)), strict=True))
+        scram = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
+        super().__init__(version, folder, heap="256m", format_arguments=["--add-scram", scram])
+        text = self._config.read_text()
+        for name in ("listeners", "advertised.listeners"):
+            text = text.replace(f"\n{name}=", f"\n{name}={self._listeners()},")
+        mapping = ",".join(f"{name}:{protocol}" for name, protocol in _PROTOCOLS.items())
+        text = text.replace("security.protocol.map=", f"security.protocol.map={mapping},")
+        self._config.write_text(text + self._security())
+
+    def at(self, listener: str) -> str:
+        """host:port of a listener."""
+        return f"127.0.0.1:{self._ports[listener]}"
+
+    def _listeners(self) -> str:
+        return ",".join(f"{name}://{self.at(name)}" for name in self._ports)
+
+    def _security(self) -> str:
+        good, old = self.authority.sign("broker"), self.authority.sign("old-broker", expired=True)
+        plain = f'{_MODULES}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+        bearer = f'{_MODULES}.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";'
+        lines = [
+            "ssl.keystore.type=PEM",
+            f"ssl.keystore.location={good.both}",
+            "ssl.truststore.type=PEM",
+            f"ssl.truststore.location={self.authority.path}",
+            "listener.name.mtls.ssl.client.auth=required",
+            "listener.name.expired.ssl.keystore.type=PEM",
+            f"listener.name.expired.ssl.keystore.location={old.both}",
+            "listener.name.bearer.sasl.enabled.mechanisms=OAUTHBEARER",
+            f"listener.name.bearer.oauthbearer.sasl.jaas.config={bearer}",
+        ]
+        for name in ("scram", "clear"):
+            prefix = f"listener.name.{name}"
+            lines += [
+                f"{prefix}.sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN",
+                f"{prefix}.scram-sha-512.sasl.jaas.config={_MODULES}.scram.ScramLoginModule required;",
+                f"{prefix}.plain.sasl.jaas.config={plain}",
+            ]
+        return "\n".join(lines) + "\n"
