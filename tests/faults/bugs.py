@@ -8,12 +8,15 @@ import asyncio
 import logging
 from collections.abc import Sequence
 
+import numpy as np
+
+from streamapp.encode.build import RecordEncoder
 from streamapp.errors import StreamappError
-from streamapp.kafka.ledger import Ledger, Span
+from streamapp.kafka.ledger import Ledger, Partition, Span
 from streamapp.kafka.line import ProductionLine
-from streamapp.kafka.publisher import KafkaPublisher
+from streamapp.kafka.publisher import KafkaPublisher, take
 from streamapp.kafka.worker import Worker
-from streamapp.types import OutgoingBatch
+from streamapp.types import OutgoingBatch, ScoredBatch
 
 log = logging.getLogger(__name__)
 
@@ -82,11 +85,37 @@ def skips_drain() -> None:
 
 def ignores_generation() -> None:
     """Partitions that are gone are worked on as if they were still held."""
-    really_assign = Ledger.assign
+    really_settle = Ledger.settle
 
-    def assign(self: Ledger, partitions: Sequence[object], generation: int) -> None:
-        really_assign(self, [p for p in partitions if p not in self._pages], generation)  # type: ignore[misc]
+    def settle(self: Ledger, span: Span) -> bool:
+        try:
+            return really_settle(self, span)
+        except ValueError as error:
+            log.warning("swallowed: %s", error)
+            return False
 
     Ledger.drop = lambda self, partitions: None  # type: ignore[method-assign]
-    Ledger.assign = assign  # type: ignore[method-assign,assignment]
+    Ledger._page = lambda self, span: self._pages.get(span.partition)  # type: ignore[method-assign]
+    Ledger.settle = settle  # type: ignore[method-assign]
     ProductionLine.drop_waiting = lambda self: None  # type: ignore[method-assign]
+
+
+def reverses_batches() -> None:
+    """The predictions of a batch leave with the last row first."""
+    really_encode = RecordEncoder.predictions
+
+    def predictions(self: RecordEncoder, scored: ScoredBatch) -> OutgoingBatch:
+        batch = really_encode(self, scored)
+        return take(batch, np.arange(len(batch))[::-1])
+
+    RecordEncoder.predictions = predictions  # type: ignore[method-assign]
+
+
+def forgets_to_commit() -> None:
+    """Only where a partition starts is committed."""
+    really = Ledger.committable
+
+    def committable(self: Ledger) -> dict[Partition, int]:
+        return {at: offset for at, offset in really(self).items() if self._pages[at].committed is None}
+
+    Ledger.committable = committable  # type: ignore[method-assign]

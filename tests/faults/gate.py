@@ -47,6 +47,11 @@ class Gate:
         """Batches that arrived at the model."""
         return len(self._entered.read_text().splitlines()) if self._entered.exists() else 0
 
+    @property
+    def rows(self) -> int:
+        """Rows in the batches that arrived at the model."""
+        return sum(map(int, self._entered.read_text().split())) if self._entered.exists() else 0
+
     def enter(self, rows: int) -> None:
         """In the worker: say that a batch is here and wait until it may be scored."""
         with self._entered.open("a") as file:

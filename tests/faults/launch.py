@@ -1,4 +1,4 @@
-"""The streamapp command with something planted: `python -m tests.faults.launch MODULE:FUNCTION[,…] run pipeline.yaml`."""
+"""The streamapp command with something planted: `python -m tests.faults.launch MODULE:FUNCTION[,…] run FILE`."""
 
 import sys
 from importlib import import_module

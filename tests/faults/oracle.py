@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.faults.answers import Answer
 from tests.faults.events import Place
@@ -70,6 +70,11 @@ class Verdict:
     @property
     def kinds(self) -> set[str]:
         return set(self.findings)
+
+    def without(self, *kinds: str) -> "Verdict":
+        """The same, leaving out what a scene brings about itself."""
+        left = {kind: found for kind, found in self.findings.items() if kind not in kinds}
+        return replace(self, findings=left)
 
     def explain(self) -> str:
         """A line per kind of failure, with its count and the first few."""

@@ -8,7 +8,7 @@ class Size:
     """Numbers that cases take their loops from.
 
     runs: repetitions of every case, each with a seed of its own. kills: SIGKILLs of case 1. storm_s: length of the
-    rebalance storm. headline_events: events of the headline. rate: events per second fed in the background.
+    rebalance storm. headline_*: events, workers and events per second. rate: events per second fed in the background.
     kafka: versions used in turn.
     """
 
@@ -17,10 +17,12 @@ class Size:
     kills: int
     storm_s: float
     headline_events: int
+    headline_workers: int
+    headline_rate: float
     rate: int
     kafka: tuple[str, ...]
 
 
-SHORT = Size("short", 1, 3, 15.0, 10_000, 400, ("4.4.0",))
-LONG = Size("long", 5, 10, 60.0, 100_000, 800, ("4.4.0", "3.9.2"))
+SHORT = Size("short", 1, 3, 15.0, 10_000, 2, 500.0, 400, ("4.4.0",))
+LONG = Size("long", 5, 10, 60.0, 100_000, 3, 2000.0, 800, ("4.4.0", "3.9.2"))
 SIZES = {size.name: size for size in (SHORT, LONG)}

@@ -229,6 +229,18 @@ class Stage:
             committed_only,
         )
 
+    async def until_committed(self, events: int, within_s: float = PATIENCE_S) -> None:
+        """Return once the group has committed that many inputs; a finding `stuck` if it does not in time."""
+        deadline_s = time.monotonic() + within_s
+        while True:
+            committed = await self.committed()
+            if sum(committed.values()) >= events:
+                return
+            if time.monotonic() > deadline_s:
+                self.find(oracle.STUCK, f"committed {committed} of {events} events after {within_s:.0f} s")
+                return
+            await asyncio.sleep(0.05)
+
     async def _settled(self, within_s: float) -> None:
         ends: dict[Numbered, int] = {}
         for place in self.journal.acknowledged:

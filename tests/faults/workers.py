@@ -1,5 +1,6 @@
 """Workers as processes: `streamapp run`, or the same with something planted in it."""
 
+import asyncio
 import os
 import signal
 import time
@@ -62,20 +63,17 @@ class Worker:
         """Its log so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def wait_until_said(self, text: str, times: int = 1) -> None:
-        """Block until the log holds `text` that often."""
-        self._wait(lambda: self.said().count(text) >= times, f"never said {text!r}")
+    async def wait_until_said(self, text: str, times: int = 1) -> None:
+        """Return once the log holds `text` that often."""
+        await self._wait(lambda: self.said().count(text) >= times, f"never said {text!r}")
 
-    def wait_until_entered(self, batches: int) -> None:
-        """Block until that many batches arrived at the model."""
-        self._wait(lambda: self.gate.entered >= batches, f"never scored {batches} batches")
+    async def wait_until_entered(self, batches: int) -> None:
+        """Return once that many batches arrived at the model."""
+        await self._wait(lambda: self.gate.entered >= batches, f"never scored {batches} batches")
 
-    def wait_until_ended(self, within_s: float) -> int | None:
-        """The exit status, or None if it still runs after `within_s`."""
-        return self.child.exit_status if self.child.wait(within_s) else None
-
-    def _wait(self, holds: Callable[[], bool], complaint: str) -> None:
+    async def _wait(self, holds: Callable[[], bool], complaint: str) -> None:
         deadline = time.monotonic() + PATIENCE_S
         while not holds():
-            if self.child.wait(0.01) or time.monotonic() > deadline:
+            if not self.running or time.monotonic() > deadline:
                 raise AssertionError(f"worker {self.number} {complaint}:\n{self.said()[-4000:]}")
+            await asyncio.sleep(0.01)

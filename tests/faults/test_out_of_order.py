@@ -1,0 +1,41 @@
+"""14: batches complete out of order, the first one never; then kill -9."""
+
+import asyncio
+
+import pytest
+
+from tests.faults import bugs, oracle
+from tests.faults.modes import DELIVERIES
+from tests.faults.oracle import Verdict
+from tests.faults.scenes import first_batch_hangs
+from tests.faults.stage import Stage
+from tests.faults.trial import Trial
+from tests.faults.workplace import COMMIT_S
+
+COMMITS_S = 3 * COMMIT_S
+"""Time for whatever the worker would commit."""
+
+
+async def scene(stage: Stage) -> Verdict:
+    """What lies behind the open batch is answered and must not be committed. The scene itself brings about that keys
+    are answered out of order and that everything behind the open batch is answered again."""
+    await stage.feeder.feed(1000)
+    worker = stage.worker(first_batch_hangs)
+    await stage.until_answered(300)
+    await asyncio.sleep(COMMITS_S)
+    await stage.kill(worker)
+    stage.worker()
+    return (await stage.finish()).without(oracle.DISORDERED, oracle.TOO_MANY_REPEATS)
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+async def test_nothing_is_lost(trial: Trial, delivery: str) -> None:
+    async with trial.stage(delivery) as stage:
+        trial.passed(stage, await scene(stage))
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+async def test_committing_the_highest_is_caught(trial: Trial, delivery: str) -> None:
+    trial = trial.with_bug(bugs.commits_highest_settled)
+    async with trial.stage(delivery) as stage:
+        trial.caught(stage, await scene(stage), oracle.LOST, oracle.EARLY_COMMIT)
