@@ -116,6 +116,11 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             found.append(Chunk(Span(partition, generation, before, after), columns(partition, records), moved))
         return found
 
+    def rejoin(self) -> None:
+        """Join the group anew. Any thread."""
+        if not self.thread_loop.is_closed():
+            self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._coordinator.request_rejoin)
+
     async def seek_back(self, tp: TopicPartition, generation: int, offset: int) -> None:
         """Fetch again from `offset`, in case this generation still lasts."""
         await self.call_thread(self._seek_back, tp, generation, offset)
