@@ -24,7 +24,7 @@ BENCH_ARGS ?=
 install = PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
 	$(PY) -m pip install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check format test-kafka test-torch bench clean
+.PHONY: help demo test check format test-kafka test-faults test-faults-long test-torch bench clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,7 +33,7 @@ demo: $(VENV)/.demo ## Watch real flights being scored; DEMO_ARGS are passed on.
 	$(VENV)/bin/streamapp demo $(DEMO_ARGS)
 
 test: $(VENV)/.test ## Run the portable test suite; TEST_ARGS are passed on.
-	$(PY) -m pytest -m "not kafka and not torch" $(TEST_ARGS)
+	$(PY) -m pytest -m "not kafka and not torch and not faults" $(TEST_ARGS)
 
 check: $(VENV)/.dev ## Format, lint, types and import contracts, without changing anything.
 	$(VENV)/bin/ruff format --check .
@@ -46,7 +46,13 @@ format: $(VENV)/.dev ## Format, and fix what the linter can fix.
 	$(VENV)/bin/ruff check --fix .
 
 test-kafka: $(VENV)/.test ## Run the integration tests against real Apache Kafka (Java and Maven needed).
-	$(PY) -m pytest -m kafka $(TEST_ARGS)
+	$(PY) -m pytest -m "kafka and not faults" $(TEST_ARGS)
+
+test-faults: $(VENV)/.test ## Break everything once on real Apache Kafka; figures in build/faults/short.md.
+	$(PY) -m pytest -m faults $(TEST_ARGS)
+
+test-faults-long: $(VENV)/.test ## The same at full size, five times; FAULTS_SEED=n repeats a run.
+	FAULTS_SIZE=long $(PY) -m pytest -m faults -s $(TEST_ARGS)
 
 test-torch: $(VENV)/.test $(VENV)/.torch ## Run the torch tests; torch goes into a per-user cache, several GB, once.
 	PYTHONPATH="$$(cat $(VENV)/.torch)" $(PY) -m pytest -m torch $(TEST_ARGS)

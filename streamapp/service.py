@@ -8,14 +8,19 @@ from streamapp.config.settings import PipelineSettings
 from streamapp.decode import build_outcome_decoder
 from streamapp.kafka.run import run_worker
 from streamapp.kafka.stats import WorkerStats
+from streamapp.kafka.watch import Health, Watch
 from streamapp.kafka.worker import Worker
-from streamapp.observe.endpoint import Endpoint
+from streamapp.observe.endpoint import Endpoint, Page
 from streamapp.observe.metrics import CONTENT_TYPE, Metrics, new_registry
 from streamapp.observe.observation import Observation
+from streamapp.observe.probes import Condition, probe_pages
 from streamapp.observe.sources import feature_readings
 from streamapp.observe.tallies import Readings
-from streamapp.pipeline import Pipeline
+from streamapp.pipeline import Pipeline, variants_of
 from streamapp.sidepath import SidePath
+
+LOOP_ANSWERS_WITHIN_S = 15.0
+"""An event loop that has not answered for this long is not live."""
 
 
 def serve(settings: PipelineSettings, base: Path) -> int:
@@ -24,34 +29,83 @@ def serve(settings: PipelineSettings, base: Path) -> int:
     Relative paths in `settings` start at `base`. Raises what makes a start impossible: `ConfigError`,
     `SchemaError`, `ModelLoadError`, `ContractError`.
     """
-    with Pipeline.build(settings, base) as pipeline:
-        metrics = Metrics(settings, pipeline.variants, new_registry())
-        metrics.read_from(feature_readings(lambda: pipeline.enricher.counts))
-        observation = Observation(settings, pipeline.variants, metrics)
-        outcomes = settings.outcomes
-        side = SidePath(
-            observation,
-            build_outcome_decoder(outcomes) if outcomes else None,
-            settings.alerts.topic if settings.alerts else None,
-        )
+    metrics = Metrics(settings, variants_of(settings), new_registry())
+    probes = _Probes()
+    # Before the models are loaded, so that whoever probes meanwhile is told.
+    endpoint = _endpoint(settings, metrics, probes)
+    try:
+        with Pipeline.build(settings, base) as pipeline:
+            return _work(settings, pipeline, metrics, probes)
+    finally:
+        if endpoint is not None:
+            endpoint.close()
 
-        def start(worker: Worker) -> None:
-            metrics.read_from(worker_readings(worker.stats))
 
-        endpoint = _endpoint(settings, metrics)
-        try:
-            return run_worker(
-                settings,
-                pipeline,
-                observers=[side],
-                outcomes=side if outcomes else None,
-                outbox=side,
-                timer=metrics,
-                on_start=start,
-            )
-        finally:
-            if endpoint is not None:
-                endpoint.close()
+class _Probes:
+    """What the probes are answered with: models are loaded first, then a watched worker says how it is."""
+
+    def __init__(self) -> None:
+        self._watch: Watch | None = None
+
+    def ask(self, watch: Watch) -> None:
+        """From now on the worker is asked."""
+        self._watch = watch
+
+    def condition(self) -> Condition:
+        """Now. Any thread."""
+        return Condition(True, "warming") if self._watch is None else condition_of(self._watch.health())
+
+    def readings(self) -> Readings:
+        """A source for `Metrics.read_from`."""
+        stuck = () if self._watch is None else self._watch.health().stuck
+        return {"streamapp_stuck_partitions": {(): len({stall.work.partition for stall in stuck})}}
+
+
+def _work(settings: PipelineSettings, pipeline: Pipeline, metrics: Metrics, probes: _Probes) -> int:
+    metrics.read_from(feature_readings(lambda: pipeline.enricher.counts))
+    metrics.read_from(probes.readings)
+    observation = Observation(settings, pipeline.variants, metrics)
+    outcomes = settings.outcomes
+    side = SidePath(
+        observation,
+        build_outcome_decoder(outcomes) if outcomes else None,
+        settings.alerts.topic if settings.alerts else None,
+    )
+
+    def start(worker: Worker, watch: Watch) -> None:
+        metrics.read_from(worker_readings(worker.stats))
+        probes.ask(watch)
+
+    return run_worker(
+        settings,
+        pipeline,
+        observers=[side],
+        outcomes=side if outcomes else None,
+        outbox=side,
+        timer=metrics,
+        on_start=start,
+    )
+
+
+def condition_of(health: Health) -> Condition:
+    """What the probes say of a worker in this health."""
+    silent = health.silent_s > LOOP_ANSWERS_WITHIN_S and health.phase != "draining"
+    reason = "" if health.phase == "working" else health.phase
+    if health.waiting:
+        reason = reason or "waiting"
+    if silent or health.stuck:
+        reason = "stuck"
+    stuck: list[dict[str, str | int | float]] = [
+        {
+            "step": stall.work.step,
+            "topic": stall.work.partition.topic if stall.work.partition else "",
+            "partition": stall.work.partition.number if stall.work.partition else -1,
+            "at": stall.at,
+            "seconds": round(stall.age_s, 1),
+        }
+        for stall in health.stuck
+    ]
+    return Condition(not silent and not health.over, reason, health.partitions, stuck)
 
 
 def worker_readings(stats: Callable[[], WorkerStats]) -> Callable[[], Readings]:
@@ -75,8 +129,9 @@ def worker_readings(stats: Callable[[], WorkerStats]) -> Callable[[], Readings]:
     return read
 
 
-def _endpoint(settings: PipelineSettings, metrics: Metrics) -> Endpoint | None:
+def _endpoint(settings: PipelineSettings, metrics: Metrics, probes: _Probes) -> Endpoint | None:
     if not settings.metrics.enabled:
         return None
-    pages = {"/metrics": lambda: (HTTPStatus.OK, CONTENT_TYPE, metrics.render())}
+    pages: dict[str, Page] = {"/metrics": lambda: (HTTPStatus.OK, CONTENT_TYPE, metrics.render())}
+    pages |= probe_pages(probes.condition)
     return Endpoint(settings.metrics.host, settings.metrics.port, pages)

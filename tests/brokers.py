@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -50,6 +51,12 @@ broker.heartbeat.interval.ms=300
 broker.session.timeout.ms=1000
 """
 
+_BEHIND_A_PROXY = """listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{proxied},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},PROXIED://127.0.0.1:{proxy}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
+"""
+"""A listener of its own for clients that come through a proxy, as clients go where the broker says it is."""
+
 
 class Broker(Protocol):
     """What a test needs to know of a broker."""
@@ -74,14 +81,22 @@ class ApacheKafka:
     `stop` (or `kill`) and `start` again keep port and data, so a test can take the broker away and bring it back.
     """
 
-    def __init__(self, version: str, folder: Path, *, heap: str = "512m", properties: str = "") -> None:
+    def __init__(
+        self, version: str, folder: Path, *, heap: str = "512m", properties: str = "", proxy_port: int | None = None
+    ) -> None:
+        """proxy_port: where a proxy on loopback listens whose clients must be sent back to it; the proxy connects
+        to `proxied_port`."""
         self.version = version
         self.log = folder / "kafka.log"
         self._config = folder / "server.properties"
         self._data = folder / "data"
         self._heap = heap
-        self._port, controller = _free_ports(2)
+        self._port, controller, self.proxied_port = _free_ports(3)
         text = _PROPERTIES.format(port=self._port, controller=controller, data=self._data)
+        if proxy_port is not None:
+            text += _BEHIND_A_PROXY.format(
+                port=self._port, controller=controller, proxied=self.proxied_port, proxy=proxy_port
+            )
         self._config.write_text(text + properties)
         self._child: ChildProcess | None = None
 
@@ -121,6 +136,14 @@ class ApacheKafka:
         if self._child is not None:
             self._child.stop(grace_s=0.0)
             self._child = None
+
+    def suspend(self) -> None:
+        """Freeze it (SIGSTOP): connections stay, nothing answers."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen broker go on (SIGCONT)."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def tail(self, lines: int = 40) -> str:
         """The end of the broker's log."""

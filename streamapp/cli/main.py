@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from streamapp import __version__
-from streamapp.cli import check, config, demo, init, predict, run
+from streamapp.cli import check, config, demo, dlq, init, predict, run
 from streamapp.errors import ConfigError, StreamappError
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ app.command("run")(run.run)
 app.command("predict")(predict.predict)
 app.command("demo")(demo.demo)
 app.command("config")(config.config)
+app.add_typer(dlq.app)
 
 
 def main() -> None:

@@ -12,7 +12,12 @@ class Section(BaseModel):
     """Base of every section: frozen, strict about keys, fields documented by their docstrings."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True, validate_default=True
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        populate_by_name=True,
+        validate_default=True,
+        hide_input_in_errors=True,  # a secret may stand under any key, misspelt ones included
     )
 
 
@@ -31,20 +36,48 @@ class KafkaSettings(Section):
         default="PLAINTEXT", alias="security.protocol"
     )
     """How the connection is secured."""
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "OAUTHBEARER"] | None = Field(
         default=None, alias="sasl.mechanism"
     )
-    """SASL mechanism; needs `sasl.username` and `sasl.password`."""
+    """SASL mechanism. PLAIN and SCRAM need `sasl.username` and `sasl.password`, OAUTHBEARER
+    `sasl.oauthbearer.token.endpoint.url`, GSSAPI (Kerberos) the extra `kafka-sasl` and a ticket."""
     sasl_username: str | None = Field(default=None, alias="sasl.username")
     """SASL user."""
     sasl_password: SecretStr | None = Field(default=None, alias="sasl.password")
     """SASL password; write `${NAME}` to take it from the environment. Never printed."""
+    sasl_kerberos_service_name: str | None = Field(default=None, alias="sasl.kerberos.service.name", min_length=1)
+    """Service part of the brokers' Kerberos principal; `kafka` if absent."""
+    sasl_oauthbearer_method: Literal["oidc"] | None = Field(default=None, alias="sasl.oauthbearer.method")
+    """How a token is had; `oidc`, which is also meant where it is absent."""
+    sasl_oauthbearer_token_endpoint_url: str | None = Field(default=None, alias="sasl.oauthbearer.token.endpoint.url")
+    """Where tokens come from: `https://…` of an OpenID Connect provider (client credentials), or `file:///…` of a file
+    that somebody else keeps fresh; it is read again for every connection."""
+    sasl_oauthbearer_client_id: str | None = Field(default=None, alias="sasl.oauthbearer.client.id")
+    """Client id at the token endpoint."""
+    sasl_oauthbearer_client_secret: SecretStr | None = Field(default=None, alias="sasl.oauthbearer.client.secret")
+    """Client secret at the token endpoint. Never printed."""
+    sasl_oauthbearer_scope: str | None = Field(default=None, alias="sasl.oauthbearer.scope")
+    """Scope that is asked for at the token endpoint."""
+    sasl_oauthbearer_extensions: str | None = Field(
+        default=None, alias="sasl.oauthbearer.extensions", pattern=r"^[A-Za-z]+=[^,\x01]*(,[A-Za-z]+=[^,\x01]*)*$"
+    )
+    """What goes to the broker beside the token, as `name=value,name=value`."""
+    https_ca_location: Path | None = Field(default=None, alias="https.ca.location")
+    """PEM file of the certificate authority of the token endpoint; the system's authorities if absent."""
     ssl_ca_location: Path | None = Field(default=None, alias="ssl.ca.location")
-    """PEM file of the certificate authority."""
+    """PEM file of the certificate authority; the system's authorities if absent."""
     ssl_certificate_location: Path | None = Field(default=None, alias="ssl.certificate.location")
     """PEM file of the client certificate."""
     ssl_key_location: Path | None = Field(default=None, alias="ssl.key.location")
     """PEM file of the client key."""
+    ssl_key_password: SecretStr | None = Field(default=None, alias="ssl.key.password")
+    """Password of the client key. Never printed."""
+    ssl_endpoint_identification_algorithm: Literal["https", "none"] = Field(
+        default="https", alias="ssl.endpoint.identification.algorithm"
+    )
+    """`https` compares the broker's host name with its certificate, `none` does not."""
+    isolation_level: Literal["read_uncommitted", "read_committed"] | None = Field(default=None, alias="isolation.level")
+    """Whether records of open or aborted transactions are read; the delivery decides if absent."""
     session_timeout_ms: int = Field(default=10_000, alias="session.timeout.ms", ge=1000)
     """Without a heartbeat for this long the broker gives the partitions to other workers. Milliseconds."""
     heartbeat_interval_ms: int = Field(default=3_000, alias="heartbeat.interval.ms", ge=100)
@@ -53,7 +86,8 @@ class KafkaSettings(Section):
     """How long the broker may hold a fetch that finds nothing. Kafka answers as soon as there is something; a broker
     that only looks twice within this time needs a short one. Milliseconds."""
     allow_plaintext_sasl: bool = False
-    """SASL without TLS sends credentials in the clear; refused unless this is true."""
+    """SASL without TLS, or a token endpoint without it, sends credentials in the clear; refused unless this is
+    true."""
 
 
 class FieldSettings(Section):
@@ -330,6 +364,10 @@ class WorkerSettings(Section):
     only then. Seconds; 1.0 if absent, 0.1 with `exactly_once`."""
     broker_wait_s: float = Field(default=60.0, ge=0)
     """How long to wait for the broker at start before exiting with an error. Seconds."""
+    progress_timeout_s: float | None = Field(default=120.0, ge=0)
+    """A partition with work that makes no progress for this long ends the process with status 3, so that whatever
+    supervises it starts it again: a model that hangs, an event loop that is blocked. Waiting for a broker or a store
+    that is down does not count. Longer than the slowest batch takes; null or 0 turns it off. Seconds."""
     max_batches_in_flight: int = Field(default=3, ge=1)
     """Micro-batches between decode and acknowledgement at once."""
     observe_queue_batches: int = Field(default=64, ge=1)

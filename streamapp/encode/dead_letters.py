@@ -38,6 +38,7 @@ def _cause(records: RecordBatch, row: int, failure: Failure, id_: str) -> Header
         (CONNECT + "exception.class.name", f"streamapp.{failure.stage}.{failure.code}"),
         (CONNECT + "exception.message", failure.message),
         (OWN + "code", failure.code),
+        (OWN + "timestamp", str(records.timestamps_ms[row])),
     ]
     optional = (("field", failure.field), ("rule", failure.rule), ("value", failure.value), ("id", id_))
     headers += [(OWN + name, value) for name, value in optional if value]

@@ -54,6 +54,13 @@ def commit_interval_s(settings: PipelineSettings) -> float:
     return EXACTLY_ONCE_COMMIT_S if settings.delivery == "exactly_once" else AT_LEAST_ONCE_COMMIT_S
 
 
+def isolation_level(settings: PipelineSettings) -> str:
+    """Which input records count: with `exactly_once` only those that were committed, unless the user said otherwise."""
+    return settings.kafka.isolation_level or (
+        "read_committed" if settings.delivery == "exactly_once" else "read_uncommitted"
+    )
+
+
 def rebalance_timeout_s(settings: PipelineSettings) -> float:
     """How long the group waits for a member to give its partitions up."""
     return max(settings.worker.drain_s + REBALANCE_GRACE_S, settings.kafka.session_timeout_ms / 1000)
@@ -84,7 +91,7 @@ def consumer_options(settings: PipelineSettings) -> dict[str, Any]:
         "max_poll_interval_ms": _A_DAY_MS,
         "max_partition_fetch_bytes": FETCH_BYTES,
         "fetch_max_wait_ms": kafka.fetch_max_wait_ms,
-        "isolation_level": "read_committed" if settings.delivery == "exactly_once" else "read_uncommitted",
+        "isolation_level": isolation_level(settings),
     }
 
 

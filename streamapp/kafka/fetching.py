@@ -12,6 +12,7 @@ from faust.types import TP
 
 from streamapp.kafka.chunk import Chunk, Intake, RawRecord, columns
 from streamapp.kafka.ledger import Partition, Span
+from streamapp.kafka.places import Places
 
 LOOK_AGAIN_S = 1.0
 """How long the fetching coroutine waits at most before it sees whether its consumer was closed."""
@@ -44,7 +45,9 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._left_at: dict[TopicPartition, tuple[int, int]] = {}
+        self._places = Places()
+        self._missing: set[str] = set()
+        self._looked_at_s = 0.0
         self._handed_rows = 0
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
@@ -78,6 +81,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                         self.parent_loop.call_soon_threadsafe(recipient.deliver, chunks)
                     else:
                         await self._arrival(fetcher)
+                        self._look_for_topics(consumer)
         except Exception as error:  # noqa: BLE001 - handed to the worker, which stops
             self.parent_loop.call_soon_threadsafe(recipient.deliver, error)
 
@@ -109,12 +113,24 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             after = assignment.state_value(tp).position
             if after == before:
                 continue
-            moved = self._left_at.get(tp, (generation, before)) != (generation, before)
-            self._left_at[tp] = (generation, after)
-            self._handed_rows += len(records)
             partition = Partition(tp.topic, tp.partition)
+            missed = self._places.missed(partition, generation, before)
+            if missed is not None:  # an empty chunk says where it should go on; the next is seen to be elsewhere
+                found.append(Chunk(Span(partition, generation, missed, missed), columns(partition, [])))
+            moved = self._places.moved(partition, generation, before)
+            self._places.left(partition, generation, after)
+            self._handed_rows += len(records)
             found.append(Chunk(Span(partition, generation, before, after), columns(partition, records), moved))
         return found
+
+    def stored(self, offsets: Mapping[Partition, int]) -> None:
+        """The broker has stored these offsets, in transactions. Any thread."""
+        if offsets and not self.thread_loop.is_closed():
+            self.thread_loop.call_soon_threadsafe(self._stored, offsets)
+
+    def _stored(self, offsets: Mapping[Partition, int]) -> None:
+        for partition, offset in offsets.items():
+            self._places.committed(partition, offset)
 
     def rejoin(self) -> None:
         """Join the group anew. Any thread."""
@@ -128,8 +144,33 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     async def _seek_back(self, tp: TopicPartition, generation: int, offset: int) -> None:
         consumer = self._ensure_consumer()
         if consumer._coordinator.generation == generation and tp in consumer.assignment():
-            self._left_at[tp] = (generation, offset)
+            self._places.left(Partition(*tp), generation, offset)
             consumer.seek(tp, offset)
+
+    async def seek_to_committed(self) -> Mapping[TopicPartition, int | None]:
+        """Go on where the group has committed, and remember where that is: the log may begin elsewhere by now."""
+        found: Mapping[TopicPartition, int | None] = await self.call_thread(self._seek_to_committed)
+        return found
+
+    async def _seek_to_committed(self) -> Mapping[TopicPartition, int | None]:
+        consumer = self._ensure_consumer()
+        found: Mapping[TopicPartition, int | None] = await consumer.seek_to_committed()
+        for tp, offset in found.items():
+            self._places.assigned(Partition(*tp), consumer._coordinator.generation, offset)
+        return found
+
+    def _look_for_topics(self, consumer: aiokafka.AIOKafkaConsumer) -> None:
+        """A topic that was deleted is asked for until it is back; aiokafka would look again in five minutes."""
+        now_s = self.thread_loop.time()
+        if now_s < self._looked_at_s + LOOK_AGAIN_S:
+            return
+        self._looked_at_s = now_s
+        gone = set(consumer.subscription()) - consumer._client.cluster.topics()
+        for topic in sorted(gone - self._missing):
+            self.log.error("Topic %s is not on the broker; nothing is read from it until it is there", topic)
+        self._missing = gone
+        if gone:
+            consumer._client.force_metadata_update()
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         # Faust's version crashes the app on any broker error; an uncommitted offset is merely committed later.
@@ -145,6 +186,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         except (IllegalStateError, KafkaError) as error:
             self.log.warning("Commit failed, will be tried again: %r", error)
             return False
+        for tp, at in found.items():
+            self._places.committed(Partition(*tp), at.offset)
         return True
 
 

@@ -42,6 +42,7 @@ class ObservingRoom:
         self._closing = False
         self.dropped_batches = 0
         self.failed_batches = 0
+        self.retries = 0
         self._thread = threading.Thread(target=self._run, name="observe", daemon=True)
         self._thread.start()
 
@@ -108,6 +109,7 @@ class ObservingRoom:
         while (error := _attempt(self._outcomes, records)) is not None:
             if not isinstance(error, StreamappError) or error.disposition is not Disposition.RETRY or self._closing:
                 return error
+            self.retries += 1
             log.warning("outcomes wait for a dependency: %s", error)
             time.sleep(RETRY_S)
         return None

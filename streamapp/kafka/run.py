@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import StreamappError
+from streamapp.kafka.watch import Watch
 from streamapp.kafka.worker import Worker
 from streamapp.protocols import Observer, Outbox, OutcomeHandler, ScoringPath, StageTimer
 
@@ -30,12 +31,14 @@ def run_worker(
     outcomes: OutcomeHandler | None = None,
     outbox: Outbox | None = None,
     timer: StageTimer | None = None,
-    on_start: Callable[[Worker], None] | None = None,
+    on_start: Callable[[Worker, Watch], None] | None = None,
 ) -> int:
     """Run a worker in this process until SIGTERM, SIGINT or a failure, and return the process's exit code.
 
     The first signal finishes what is in flight; the second ends the process at once, which loses nothing, as
-    nothing is acknowledged before it is durable. `on_start` gets the worker, for its `stats()`.
+    nothing is acknowledged before it is durable. A worker that makes no progress within `worker.progress_timeout_s`
+    ends the process with status 3 (`streamapp.kafka.watch`). `on_start` gets the worker, for its `stats()`, and its
+    watch, for its `health()`.
     """
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY, 20, 50)
@@ -45,9 +48,14 @@ def run_worker(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, _Stop(worker, number))
+        watch = Watch(worker, loop, settings.worker.progress_timeout_s)
         if on_start is not None:
-            on_start(worker)
-        await worker.run()
+            on_start(worker, watch)
+        watch.start()
+        try:
+            await worker.run()
+        finally:
+            watch.close()
 
     try:
         asyncio.run(main())

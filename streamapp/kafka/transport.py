@@ -69,6 +69,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """There is room again."""
         self._thread.wake()
 
+    def stored(self, offsets: Mapping[Partition, int]) -> None:
+        """These offsets were committed by others than `Store`: in transactions."""
+        self._thread.stored(offsets)
+
     def rejoin(self) -> None:
         """Have all partitions assigned anew."""
         self._thread.rejoin()

@@ -19,6 +19,8 @@ from streamapp.kafka.publisher import KafkaPublisher
 from streamapp.kafka.stats import Counters, WorkerStats
 from streamapp.kafka.topics import prepare_topics
 from streamapp.kafka.transactions import Transactions
+from streamapp.kafka.vitals import take_reading
+from streamapp.kafka.watchdog import Reading
 from streamapp.protocols import Clock, Observer, Outbox, OutcomeHandler, ScoringPath, StageTimer
 from streamapp.types import OutgoingBatch
 
@@ -147,6 +149,22 @@ class Worker:
             stage_seconds=dict(counters.stage_seconds),
         )
 
+    def phase(self) -> str:
+        """`starting`, `assigning`, `rebalancing`, `draining` or, while records flow, `working`. In the loop."""
+        if self.stopping:
+            return "draining"
+        if self._app is None:
+            return "starting"
+        if not self._ready.is_set() or self._generation < 0:
+            return "assigning"
+        return "working" if consumer_of(self._app).flow_active else "rebalancing"
+
+    def reading(self) -> Reading:
+        """What there is to do, for the watchdog. In the loop."""
+        consumer = consumer_of(self._app) if self._app is not None and self._ready.is_set() else None
+        line, counters = self._line, self._counters
+        return take_reading(self.phase(), consumer, self.room, self._ledger, line, counters, self._room.retries)
+
     # The consumer's view of the worker: `streamapp.kafka.transport.Intake`.
 
     def room(self, topic: str) -> int:
@@ -160,6 +178,7 @@ class Worker:
         offsets, stored = self._ledger.committable(), {}
         if self._transactions is not None:
             stored = await self._commit_transactions(self._transactions, offsets)
+            consumer_of(self._needed_app()).stored(stored)
             offsets = {at: offset for at, offset in offsets.items() if at.topic not in self._settings.source.topics}
         if offsets and await store(offsets):
             stored |= offsets

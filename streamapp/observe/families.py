@@ -63,6 +63,7 @@ CATALOGUE: tuple[Family, ...] = (
     Family("streamapp_consumer_lag_records", "gauge", ("topic", "partition"), "records behind the end of the log"),
     Family("streamapp_waiting_rows", "gauge", (), "rows waiting for a micro-batch or in flight"),
     Family("streamapp_oldest_batch_seconds", "gauge", (), "age of the oldest micro-batch in flight, seconds"),
+    Family("streamapp_stuck_partitions", "gauge", (), "partitions without progress for half the time that is allowed"),
     Family("streamapp_pauses_total", "counter", (), "times that backpressure paused the partitions"),
     Family("streamapp_retries_total", "counter", (), "tries of a batch repeated because a dependency was down"),
     Family("streamapp_moved_logs_total", "counter", (), "partitions whose log was truncated behind or ahead of us"),

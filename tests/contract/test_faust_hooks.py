@@ -38,6 +38,7 @@ SIGNATURES = [
     (driver.AIOKafkaConsumerThread, "_create_worker_consumer", "(self, transport)"),
     (driver.AIOKafkaConsumerThread, "on_start", "(self)"),
     (driver.AIOKafkaConsumerThread, "_commit", "(self, offsets)"),
+    (driver.AIOKafkaConsumerThread, "seek_to_committed", "(self)"),
     # overridden by BatchTopic and BatchApp
     (faust.Topic, "_compile_decode", "(self)"),
     (App, "on_first_start", "(self)"),
@@ -130,6 +131,14 @@ def test_faust_waits_for_the_consumer_before_partitions_go() -> None:
 def test_heartbeats_go_on_while_partitions_are_given_up() -> None:
     text = source(group_coordinator.GroupCoordinator.ensure_active_group)
     assert text.index("_on_join_prepare") < text.index("_stop_heartbeat_task")
+
+
+def test_a_coordinator_that_does_not_answer_is_forgotten() -> None:
+    """The watchdog relies on it: without a coordinator a worker waits, it is not stuck."""
+    text = source(group_coordinator.GroupCoordinator._heartbeat_routine)
+    assert "if session_time > session_timeout:" in text
+    assert "self.coordinator_dead()" in text[text.index("if session_time > session_timeout:") :]
+    assert "self.coordinator_id = None" in source(group_coordinator.GroupCoordinator.coordinator_dead)
 
 
 def test_no_web_server_and_no_producer_are_started() -> None:

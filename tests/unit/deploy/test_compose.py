@@ -11,6 +11,7 @@ import yaml
 
 from streamapp.cli.main import app
 from streamapp.config.load import load_pipeline
+from streamapp.observe.probes import Condition, probe_pages
 
 ROOT = Path(__file__).parents[3]
 MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
@@ -100,6 +101,20 @@ def test_the_deployments_worker_is_a_command_we_know(manifests: dict[str, dict[s
     worker = parse_command(container["args"])
     mount = container["volumeMounts"][0]["mountPath"]
     assert worker["pipeline"] == Path(mount) / "pipeline.yaml"
+
+
+def test_probes_ask_the_pages_that_answer_them(compose: dict[str, Any], manifests: dict[str, dict[str, Any]]) -> None:
+    container = manifests["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    asked = {name: container[name]["httpGet"] for name in ("startupProbe", "livenessProbe", "readinessProbe")}
+    assert {name: get["path"] for name, get in asked.items()} == {
+        "startupProbe": "/livez",
+        "livenessProbe": "/livez",
+        "readinessProbe": "/readyz",
+    }
+    assert {get["port"] for get in asked.values()} == {container["ports"][0]["name"]}
+    port = container["ports"][0]["containerPort"]
+    assert f":{port}/readyz" in compose["services"]["worker"]["healthcheck"]["test"][-1]
+    assert set(probe_pages(lambda: Condition(True, ""))) == {get["path"] for get in asked.values()}
 
 
 def test_the_dockerfiles_command_is_one_we_know() -> None:

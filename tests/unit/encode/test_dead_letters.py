@@ -21,6 +21,7 @@ def test_a_dead_letter_is_the_record_and_its_cause(scored: Scored, encoder: Buil
         ("__connect.errors.exception.class.name", b"streamapp.decode.out_of_range"),
         ("__connect.errors.exception.message", b"field 'delay': breaks le=10"),
         ("streamapp.errors.code", b"out_of_range"),
+        ("streamapp.errors.timestamp", b"5"),
         ("streamapp.errors.field", b"delay"),
         ("streamapp.errors.rule", b"le=10"),
         ("streamapp.errors.value", b"11"),
@@ -34,5 +35,6 @@ def test_what_is_not_known_has_no_header(scored: Scored, encoder: Build) -> None
         ("__connect.errors.exception.class.name", b"streamapp.enrich.stale"),
         ("__connect.errors.exception.message", "é too old".encode()),
         ("streamapp.errors.code", b"stale"),
+        ("streamapp.errors.timestamp", b"5"),
         ("streamapp.errors.id", b"e"),
     ]

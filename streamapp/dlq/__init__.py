@@ -1,0 +1,1 @@
+"""Dead letters, looked at and sent back: read -> filter -> choose -> copy. Nothing here deletes."""

@@ -1,0 +1,34 @@
+"""A letter as the record that goes back to its input topic."""
+
+import orjson
+
+from streamapp.dlq.letter import REPLAY, Letter
+from streamapp.dlq.place import Place
+from streamapp.kafka.copies import Copy
+
+
+def copy_of(letter: Letter, source: Place, partitions: int, keep_timestamp: bool, now_ms: int) -> Copy:
+    """The original's key, value and headers for the partition that it came from, plus where the copy comes from.
+
+    The headers of an earlier replay are replaced: `of` and `letter` are of this one, `origin` stays the first record's.
+    Where the topic has fewer `partitions` by now, the key decides.
+    """
+    earlier = {name: value for name, value in letter.headers if name.startswith(REPLAY)}
+    headers = [(name, value) for name, value in letter.headers if not name.startswith(REPLAY)]
+    address = str(source).encode()
+    headers += [
+        (REPLAY + "of", address),
+        (REPLAY + "letter", str(letter.place).encode()),
+        (REPLAY + "count", b"%d" % (letter.replays + 1)),
+        (REPLAY + "origin", earlier.get(REPLAY + "origin", address)),
+    ]
+    return Copy(
+        source.topic,
+        source.partition if source.partition < partitions else None,
+        letter.key,
+        letter.value,
+        headers,
+        letter.source_ms if keep_timestamp else None,
+        letter.failed_key.encode(),
+        orjson.dumps({"letter": str(letter.place), "at": now_ms, "count": letter.replays + 1}),
+    )

@@ -1,0 +1,113 @@
+"""A dead letter: the original record and why it failed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from streamapp.dlq.place import Place
+from streamapp.encode.dead_letters import CONNECT, OWN
+from streamapp.types import Headers, RecordBatch
+
+REPLAY = "streamapp.replay."
+"""Prefix of the headers of a copy that was sent back."""
+OMITTED = ("streamapp.value.omitted", "streamapp.key.omitted")
+"""Headers of a letter that was too large for the broker and lost its value, or its key as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One record of the dead-letter topic.
+
+    place: where the letter is. written_ms: when it was written. key, value and headers: the original's, byte for byte.
+    cause: the dead-letter headers as text, empty for a record that is no dead letter. source: where the original was,
+    source_ms its timestamp; None where the letter does not say. replays: how often it had been sent back before it
+    failed.
+    """
+
+    place: Place
+    written_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    cause: Mapping[str, str]
+    source: Place | None
+    source_ms: int | None
+    replays: int
+
+    @property
+    def stage(self) -> str:
+        """The stage that failed it."""
+        return self.cause.get(CONNECT + "stage", "")
+
+    @property
+    def code(self) -> str:
+        """What is wrong, from a closed set."""
+        return self.cause.get(OWN + "code", "")
+
+    @property
+    def field(self) -> str:
+        """The event's field that is to blame, if one is."""
+        return self.cause.get(OWN + "field", "")
+
+    @property
+    def id(self) -> str:
+        """The event's id, where it could be read."""
+        return self.cause.get(OWN + "id", "")
+
+    @property
+    def message(self) -> str:
+        """What is wrong, for people."""
+        return self.cause.get(CONNECT + "exception.message", "")
+
+    @property
+    def omitted(self) -> bool:
+        """Whether the original's value is lost."""
+        return any(name in self.cause for name in OMITTED)
+
+    @property
+    def failed_key(self) -> str:
+        """What is the same for all letters of one failure: a crash of the worker can write a letter twice.
+
+        The timestamp tells a topic from another that was made anew under its name.
+        """
+        return f"{self.source or self.place}" + ("" if self.source_ms is None else f"@{self.source_ms}")
+
+
+def letters(records: RecordBatch) -> Iterator[Letter]:
+    """The letters of n records of a dead-letter topic, in their order."""
+    partitions, offsets, times_ms = (c.tolist() for c in (records.partitions, records.offsets, records.timestamps_ms))
+    for row, topic in enumerate(records.topics):
+        original, cause = _split(records.headers[row])
+        yield Letter(
+            Place(topic, partitions[row], offsets[row]),
+            times_ms[row],
+            records.keys[row],
+            records.values[row],
+            original,
+            cause,
+            _source(cause),
+            _whole(cause.get(OWN + "timestamp", "")),
+            _whole(_last(original, REPLAY + "count")) or 0,
+        )
+
+
+def _split(headers: Headers) -> tuple[Headers, dict[str, str]]:
+    """The original's headers and ours, which begin with the last header that names the topic."""
+    names = [name for name, _ in headers]
+    if CONNECT + "topic" not in names:
+        return headers, {}
+    start = len(names) - 1 - names[::-1].index(CONNECT + "topic")
+    return headers[:start], {name: value.decode("utf-8", "replace") for name, value in headers[start:]}
+
+
+def _source(cause: Mapping[str, str]) -> Place | None:
+    topic = cause.get(CONNECT + "topic", "")
+    partition, offset = (_whole(cause.get(CONNECT + name, "")) for name in ("partition", "offset"))
+    return None if not topic or partition is None or offset is None else Place(topic, partition, offset)
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
+
+
+def _last(headers: Headers, name: str) -> str:
+    return next((value.decode("utf-8", "replace") for at, value in reversed(headers) if at == name), "")

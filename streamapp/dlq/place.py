@@ -1,0 +1,36 @@
+"""Where a record is, and how people write that."""
+
+import re
+from dataclasses import dataclass
+
+from streamapp.errors import ConfigError
+
+_ADDRESS = re.compile(r"(?:(?P<topic>[A-Za-z0-9._-]+)/)?(?P<partition>\d+)[/:](?P<offset>\d+)")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """One record of a broker."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        """`topic/partition/offset`."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+def parse_place(text: str, topic: str) -> Place:
+    """`TOPIC/PARTITION/OFFSET`, or `PARTITION:OFFSET` in `topic`. Raises `ConfigError`.
+
+    >>> str(parse_place("3:17", "dead"))
+    'dead/3/17'
+    """
+    found = _ADDRESS.fullmatch(text.strip())
+    if found is None:
+        raise ConfigError(
+            f"`{text}` is no address: write PARTITION:OFFSET of the dead-letter topic (3:17), or "
+            "TOPIC/PARTITION/OFFSET of the letter or of the event that failed (payments/3/4711)"
+        )
+    return Place(found["topic"] or topic, int(found["partition"]), int(found["offset"]))

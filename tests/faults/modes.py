@@ -1,0 +1,7 @@
+"""The delivery modes that every case runs in."""
+
+AT_LEAST_ONCE = "at_least_once"
+EXACTLY_ONCE = "exactly_once"
+
+DELIVERIES = (AT_LEAST_ONCE,)
+"""Adding `EXACTLY_ONCE` here makes every case run in both modes."""
