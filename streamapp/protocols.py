@@ -167,14 +167,6 @@ class ScoringPath(Protocol):
         ...
 
 
-class Publisher(Protocol):
-    """Sends records and says when they are durable."""
-
-    async def publish(self, batches: Sequence[OutgoingBatch]) -> None:
-        """Return once the broker acknowledged every record. Raises `PublishError`."""
-        ...
-
-
 class Observer(Protocol):
     """Sees every scored batch beside the hot path."""
 

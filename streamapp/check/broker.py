@@ -8,6 +8,7 @@ from streamapp.check.finding import Finding, error, ok, warning
 from streamapp.config.settings import MetricsSettings, PipelineSettings
 from streamapp.errors import StreamappError
 from streamapp.kafka.client import connection
+from streamapp.kafka.exactly_once import check_transactions
 from streamapp.kafka.topics import connect, topic_names
 
 WAIT_S = 5.0
@@ -27,7 +28,18 @@ def check_broker(settings: PipelineSettings) -> list[Finding]:
         return [error("broker", f"{servers} did not answer within {_LIMIT_S:g} s", remedy)]
     except Exception as raised:  # noqa: BLE001 - whatever the client cannot do with this broker is the finding
         return [error("broker", f"{servers}: {type(raised).__name__}: {raised}", "check the kafka section")]
-    return [ok("broker", f"{servers} answers"), *_check_topics(settings, found)]
+    return [ok("broker", f"{servers} answers"), *_check_topics(settings, found), *_check_delivery(settings)]
+
+
+def _check_delivery(settings: PipelineSettings) -> Iterator[Finding]:
+    if settings.delivery != "exactly_once":
+        return
+    try:
+        asyncio.run(check_transactions(settings, connection(settings.kafka)))
+    except StreamappError as raised:
+        yield error("delivery", str(raised), "see docs/delivery.md")
+    else:
+        yield ok("delivery", "the broker has transactions")
 
 
 async def _partitions(settings: PipelineSettings) -> Mapping[str, int]:

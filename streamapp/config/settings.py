@@ -359,8 +359,9 @@ class WorkerSettings(Section):
 
     drain_s: float = Field(default=20.0, gt=0)
     """On SIGTERM, how long batches in flight may take to finish. Seconds."""
-    commit_interval_s: float = Field(default=1.0, gt=0)
-    """Time between commits. Seconds."""
+    commit_interval_s: float | None = Field(default=None, gt=0)
+    """Time between commits, and with `exactly_once` between transactions, whose outputs `read_committed` readers see
+    only then. Seconds; 1.0 if absent, 0.1 with `exactly_once`."""
     broker_wait_s: float = Field(default=60.0, ge=0)
     """How long to wait for the broker at start before exiting with an error. Seconds."""
     progress_timeout_s: float | None = Field(default=120.0, ge=0)
@@ -382,6 +383,8 @@ class PipelineSettings(Section):
     """Name of the pipeline: consumer group, salt and metrics namespace unless said otherwise."""
     kafka: KafkaSettings = KafkaSettings()
     """Broker connection."""
+    delivery: Literal["at_least_once", "exactly_once"] = "at_least_once"
+    """Whether an event may be answered again after a crash, or outputs and offsets share Kafka transactions."""
     source: SourceSettings
     """Input."""
     event: EventSettings

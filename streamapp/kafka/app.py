@@ -19,6 +19,9 @@ REBALANCE_GRACE_S = 10.0
 FETCH_BYTES = 1024 * 1024
 """Most bytes that one fetch brings of one partition."""
 
+AT_LEAST_ONCE_COMMIT_S = 1.0
+EXACTLY_ONCE_COMMIT_S = 0.1
+
 _A_DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -42,6 +45,20 @@ class BatchApp(faust.App):  # type: ignore[misc]
 def group_id(settings: PipelineSettings) -> str:
     """The consumer group whose members share the partitions."""
     return settings.kafka.group_id or settings.name
+
+
+def commit_interval_s(settings: PipelineSettings) -> float:
+    """Time between commits; by default short where readers wait for the transaction."""
+    if settings.worker.commit_interval_s is not None:
+        return settings.worker.commit_interval_s
+    return EXACTLY_ONCE_COMMIT_S if settings.delivery == "exactly_once" else AT_LEAST_ONCE_COMMIT_S
+
+
+def isolation_level(settings: PipelineSettings) -> str:
+    """Which input records count: with `exactly_once` only those that were committed, unless the user said otherwise."""
+    return settings.kafka.isolation_level or (
+        "read_committed" if settings.delivery == "exactly_once" else "read_uncommitted"
+    )
 
 
 def rebalance_timeout_s(settings: PipelineSettings) -> float:
@@ -74,6 +91,7 @@ def consumer_options(settings: PipelineSettings) -> dict[str, Any]:
         "max_poll_interval_ms": _A_DAY_MS,
         "max_partition_fetch_bytes": FETCH_BYTES,
         "fetch_max_wait_ms": kafka.fetch_max_wait_ms,
+        "isolation_level": isolation_level(settings),
     }
 
 
@@ -84,7 +102,7 @@ def build_app(settings: PipelineSettings, intake: Intake) -> BatchApp:
         group_id(settings),
         broker=[f"kafka://{address.strip()}" for address in kafka.bootstrap_servers.split(",")],
         broker_client_id=kafka.client_id,
-        broker_commit_interval=settings.worker.commit_interval_s,
+        broker_commit_interval=commit_interval_s(settings),
         broker_session_timeout=kafka.session_timeout_ms / 1000,
         broker_heartbeat_interval=kafka.heartbeat_interval_ms / 1000,
         broker_rebalance_timeout=rebalance_timeout_s(settings),

@@ -1,6 +1,6 @@
 """What crosses from the consumer to the worker, and what the two ask of each other."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,10 @@ class Chunk:
     moved: bool = False
 
 
+Store = Callable[[Mapping[Partition, int]], Awaitable[bool]]
+"""Commits offsets for the consumer's group; False where that failed and may be tried again."""
+
+
 class Intake(Protocol):
     """The worker, as the consumer sees it."""
 
@@ -29,12 +33,8 @@ class Intake(Protocol):
         """Rows that may still be handed over from `topic`; 0 or less pauses its partitions. Any thread."""
         ...
 
-    def committable(self) -> Mapping[Partition, int]:
-        """Partition -> offset to commit."""
-        ...
-
-    def committed(self, offsets: Mapping[Partition, int]) -> None:
-        """These offsets are stored."""
+    async def commit(self, store: Store) -> bool:
+        """Commit what is settled, through `store` or otherwise; whether anything was."""
         ...
 
     async def revoked(self) -> None:
@@ -45,7 +45,7 @@ class Intake(Protocol):
         """These partitions are gone."""
         ...
 
-    def assigned(self, partitions: Iterable[Partition], generation: int) -> None:
+    async def assigned(self, partitions: Iterable[Partition], generation: int) -> None:
         """From now on these partitions are held, in this generation."""
         ...
 

@@ -123,6 +123,20 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             found.append(Chunk(Span(partition, generation, before, after), columns(partition, records), moved))
         return found
 
+    def stored(self, offsets: Mapping[Partition, int]) -> None:
+        """The broker has stored these offsets, in transactions. Any thread."""
+        if offsets and not self.thread_loop.is_closed():
+            self.thread_loop.call_soon_threadsafe(self._stored, offsets)
+
+    def _stored(self, offsets: Mapping[Partition, int]) -> None:
+        for partition, offset in offsets.items():
+            self._places.committed(partition, offset)
+
+    def rejoin(self) -> None:
+        """Join the group anew. Any thread."""
+        if not self.thread_loop.is_closed():
+            self.thread_loop.call_soon_threadsafe(self._ensure_consumer()._coordinator.request_rejoin)
+
     async def seek_back(self, tp: TopicPartition, generation: int, offset: int) -> None:
         """Fetch again from `offset`, in case this generation still lasts."""
         await self.call_thread(self._seek_back, tp, generation, offset)

@@ -7,9 +7,10 @@ preparing a batch overlaps with scoring the one before it. A small batch with no
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import accumulate
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -20,9 +21,10 @@ from streamapp.errors import Disposition, StreamappError
 from streamapp.kafka.chunk import Chunk
 from streamapp.kafka.lane import Lane
 from streamapp.kafka.ledger import Ledger, Span
-from streamapp.kafka.publisher import Rejected, Undelivered, shortened, take
+from streamapp.kafka.publisher import shortened
+from streamapp.kafka.sending import Rejected, Undelivered, take
 from streamapp.kafka.stats import Counters
-from streamapp.protocols import Clock, Prepared, Publisher, ScoringPath, StageTimer
+from streamapp.protocols import Clock, Prepared, ScoringPath, StageTimer
 from streamapp.types import Failure, OutgoingBatch, RecordBatch, ScoredBatch
 
 log = logging.getLogger(__name__)
@@ -37,15 +39,23 @@ to thread would take longer than the work: at 1 000 events/s it doubled the late
 Finished = tuple[ScoredBatch, tuple[OutgoingBatch, ...]]
 """A scored batch and its outputs."""
 
+Deliver = Callable[[Sequence[OutgoingBatch], Sequence[Span], Sequence[int]], Awaitable[None]]
+"""Publishes the outputs of a batch: rows [ends[i - 1], ends[i]) answer spans[i]. Returns once they are as durable as
+settling asks for; raises `Undelivered`, or `Rejected`, which say what is to be published again."""
+
 RETRY_FIRST_S = 0.1
 RETRY_LONGEST_S = 5.0
 
 
 @dataclass(slots=True, eq=False)
 class Job(Generic[W]):
-    """A micro-batch on its way; `work` is what the last stage made of it."""
+    """A micro-batch on its way; `work` is what the last stage made of it.
+
+    Rows [ends[i - 1], ends[i]) answer spans[i].
+    """
 
     spans: tuple[Span, ...]
+    ends: tuple[int, ...]
     rows: int
     began_s: float
     work: W
@@ -53,7 +63,7 @@ class Job(Generic[W]):
 
     def carry(self, work: T) -> "Job[T]":
         """The same job with the next stage's work."""
-        return Job(self.spans, self.rows, self.began_s, work, self.seconds)
+        return Job(self.spans, self.ends, self.rows, self.began_s, work, self.seconds)
 
 
 def spans_of(batch: MicroBatch[Chunk]) -> tuple[Span, ...]:
@@ -75,7 +85,7 @@ class ProductionLine:
         self,
         settings: PipelineSettings,
         path: ScoringPath,
-        publisher: Publisher,
+        deliver: Deliver,
         ledger: Ledger,
         counters: Counters,
         show: Callable[[ScoredBatch], None],
@@ -83,7 +93,7 @@ class ProductionLine:
         timer: StageTimer | None,
         clock: Clock,
     ) -> None:
-        self._path, self._publisher, self._ledger, self._counters = path, publisher, ledger, counters
+        self._path, self._publish_rows, self._ledger, self._counters = path, deliver, ledger, counters
         self._show, self._reopen, self._timer, self._clock = show, reopen, timer, clock
         self._dead_letters = settings.dead_letters.topic
         batching = settings.batching
@@ -218,7 +228,7 @@ class ProductionLine:
             job = await self._to_publish.get()
             scored, outgoing = job.work
             oversized: dict[int, Failure] = {}
-            published = await self._stage("publish", job, partial(self._deliver, scored, list(outgoing), oversized))
+            published = await self._stage("publish", job, partial(self._deliver, job, list(outgoing), oversized))
             if published is not None:
                 self._settle(published, _with_failures(scored, oversized))
             self._slots.release()
@@ -242,7 +252,8 @@ class ProductionLine:
         for part in batch.parts:
             if part.stop == len(part.source.records):
                 del self._waiting[part.source]
-        job = Job(spans_of(batch), len(batch), now_s, batch.records, {"wait": now_s - oldest_s})
+        ends = tuple(accumulate(map(len, batch.parts)))
+        job = Job(spans_of(batch), ends, len(batch), now_s, batch.records, {"wait": now_s - oldest_s})
         self._jobs[id(job.seconds)] = now_s
         self._in_flight_rows += job.rows
         return job
@@ -271,25 +282,26 @@ class ProductionLine:
         self._finish(job)
         return None
 
-    async def _deliver(self, scored: ScoredBatch, waiting: list[OutgoingBatch], oversized: dict[int, Failure]) -> None:
+    async def _deliver(self, job: Job[Finished], waiting: list[OutgoingBatch], oversized: dict[int, Failure]) -> None:
         """Publish `waiting`, moving records that are too large to the dead-letter topic and their rows to `oversized`.
 
         What is durable leaves the list, so that a retry sends the rest only.
         """
         while waiting:
-            await self._deliver_once(scored, waiting, oversized)
+            await self._deliver_once(job, waiting, oversized)
 
     async def _deliver_once(
-        self, scored: ScoredBatch, waiting: list[OutgoingBatch], oversized: dict[int, Failure]
+        self, job: Job[Finished], waiting: list[OutgoingBatch], oversized: dict[int, Failure]
     ) -> None:
         try:
-            await self._publisher.publish(waiting)
+            await self._publish_rows(waiting, job.spans, job.ends)
         except Rejected as rejected:
             letters = [shortened(batch) for batch in rejected.records if batch.topic == self._dead_letters]
             if None in letters:
                 raise
             rows = {int(row) for batch in rejected.records if batch.topic != self._dead_letters for row in batch.rows}
-            waiting[:] = [*filter(None, letters), *self._instead(scored, rows, oversized)]
+            instead = self._instead(job.work[0], rows, oversized)
+            waiting[:] = [*rejected.remaining, *filter(None, letters), *instead]
         except Undelivered as undelivered:
             waiting[:] = undelivered.remaining
             raise

@@ -69,6 +69,14 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """There is room again."""
         self._thread.wake()
 
+    def stored(self, offsets: Mapping[Partition, int]) -> None:
+        """These offsets were committed by others than `Store`: in transactions."""
+        self._thread.stored(offsets)
+
+    def rejoin(self) -> None:
+        """Have all partitions assigned anew."""
+        self._thread.rejoin()
+
     async def seek_back(self, span: Span, offset: int) -> None:
         """A chunk was dropped though its partition is held: have it again."""
         await self._thread.seek_back(TopicPartition(*span.partition), span.generation, offset)
@@ -123,11 +131,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Commit the contiguous settled prefix of every partition."""
-        offsets = self.intake.committable()
-        if not offsets or not await self._commit({TP(*partition): at for partition, at in offsets.items()}):
-            return False
-        self.intake.committed(offsets)
-        return True
+        return await self.intake.commit(self._store)
+
+    async def _store(self, offsets: Mapping[Partition, int]) -> bool:
+        return bool(await self._commit({TP(*partition): at for partition, at in offsets.items()}))
 
     async def wait_empty(self) -> None:
         """Finish what is in flight, within the worker's limit, and commit it."""
@@ -143,7 +150,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Start clean pages, then let Faust seek to the committed offsets and resume."""
-        self.intake.assigned([Partition(*tp) for tp in assigned], generation_id)
+        await self.intake.assigned([Partition(*tp) for tp in assigned], generation_id)
         await super().on_partitions_assigned(assigned, generation_id)
 
     def verify_event_path(self, now: float, tp: TP) -> None:

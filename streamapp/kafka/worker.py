@@ -8,15 +8,17 @@ from dataclasses import replace
 from streamapp.clock import SystemClock
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import StreamappError
-from streamapp.kafka.app import BatchApp, add_agent, build_app, consumer_of
-from streamapp.kafka.chunk import Chunk
+from streamapp.kafka.app import BatchApp, add_agent, build_app, consumer_of, rebalance_timeout_s
+from streamapp.kafka.chunk import Chunk, Store
 from streamapp.kafka.client import connection
-from streamapp.kafka.ledger import Ledger, OutOfPlace, Partition
+from streamapp.kafka.exactly_once import check_transactions, transactional
+from streamapp.kafka.ledger import Ledger, OutOfPlace, Partition, Span
 from streamapp.kafka.line import ProductionLine
 from streamapp.kafka.observing import ObservingRoom
 from streamapp.kafka.publisher import KafkaPublisher
 from streamapp.kafka.stats import Counters, WorkerStats
 from streamapp.kafka.topics import prepare_topics
+from streamapp.kafka.transactions import Transactions
 from streamapp.kafka.vitals import take_reading
 from streamapp.kafka.watchdog import Reading
 from streamapp.protocols import Clock, Observer, Outbox, OutcomeHandler, ScoringPath, StageTimer
@@ -53,6 +55,7 @@ class Worker:
         self._options = connection(settings.kafka)
         self._publisher = KafkaPublisher(self._options)
         self._signals = KafkaPublisher(self._options)
+        self._transactions = self._exactly_once()
         self._outgoing_signals: asyncio.Queue[Sequence[OutgoingBatch]] = asyncio.Queue(SIGNALS_WAITING)
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
@@ -62,7 +65,7 @@ class Worker:
         self._line = ProductionLine(
             settings,
             path,
-            self._publisher,
+            self._publish if self._transactions is None else self._transactions.publish,
             self._ledger,
             self._counters,
             self._room.show,
@@ -116,6 +119,8 @@ class Worker:
             await _cancel(duties)
             self._failure.cancel()
             await self._publisher.stop()
+            if self._transactions is not None:
+                await self._transactions.stop()
             await self._signals.stop()
             self._room.close(0.0 if self._failed() else self._settings.worker.drain_s)
 
@@ -168,14 +173,18 @@ class Worker:
             return 0 if self._outcomes_paused else self._settings.batching.max_queue_size - self._outcome_rows
         return self._line.room()
 
-    def committable(self) -> Mapping[Partition, int]:
-        """Partition -> offset to commit."""
-        return self._ledger.committable()
-
-    def committed(self, offsets: Mapping[Partition, int]) -> None:
-        """These offsets are stored."""
-        self._ledger.committed(offsets, self._generation)
-        self._counters.committed.update(offsets)
+    async def commit(self, store: Store) -> bool:
+        """Commit the settled prefix of every partition: of events exactly once with their outputs, else by `store`."""
+        offsets, stored = self._ledger.committable(), {}
+        if self._transactions is not None:
+            stored = await self._commit_transactions(self._transactions, offsets)
+            consumer_of(self._needed_app()).stored(stored)
+            offsets = {at: offset for at, offset in offsets.items() if at.topic not in self._settings.source.topics}
+        if offsets and await store(offsets):
+            stored |= offsets
+        self._ledger.committed(stored, self._generation)
+        self._counters.committed.update(stored)
+        return bool(stored)
 
     async def revoked(self) -> None:
         """Drop what waits and let what is in flight finish, for at most `worker.drain_s`."""
@@ -190,13 +199,22 @@ class Worker:
         """These partitions are gone."""
         gone = list(partitions)
         self._ledger.drop(gone)
+        if self._transactions is not None:
+            self._transactions.lost(gone)
         for partition in gone:
             self._counters.committed.pop(partition, None)
 
-    def assigned(self, partitions: Iterable[Partition], generation: int) -> None:
+    async def assigned(self, partitions: Iterable[Partition], generation: int) -> None:
         """From now on these partitions are held."""
         held = list(partitions)
         self._generation = generation
+        if self._transactions is not None:
+            events = [partition for partition in held if partition.topic in self._settings.source.topics]
+            try:
+                await self._transactions.assigned(events, generation, rebalance_timeout_s(self._settings))
+            except StreamappError as error:
+                self._fail(error)
+                return
         self._ledger.assign(held, generation)
         log.info("generation %d holds %d partitions: %s", generation, len(held), _listed(held))
 
@@ -253,6 +271,30 @@ class Worker:
             return None
         return replace(chunk, span=span)
 
+    # Delivery.
+
+    def _exactly_once(self) -> Transactions | None:
+        if self._settings.delivery != "exactly_once":
+            return None
+        return Transactions(transactional(self._settings, self._options), self._start_over)
+
+    async def _publish(self, batches: Sequence[OutgoingBatch], spans: Sequence[Span], ends: Sequence[int]) -> None:
+        await self._publisher.publish(batches)
+
+    async def _commit_transactions(
+        self, transactions: Transactions, settled: Mapping[Partition, int]
+    ) -> dict[Partition, int]:
+        """In bounded time: a transaction that takes longer is lost anyway, and a rebalance may be waiting."""
+        try:
+            return await asyncio.wait_for(transactions.commit(settled), self._settings.kafka.session_timeout_ms / 1000)
+        except asyncio.TimeoutError:
+            log.warning("the transactions did not commit in time; what became of them is found out before the next")
+            return {}
+
+    def _start_over(self, partition: Partition) -> None:
+        self._ledger.drop([partition])
+        consumer_of(self._needed_app()).rejoin()
+
     # Life.
 
     async def _run_app(self, app: BatchApp) -> None:
@@ -281,7 +323,10 @@ class Worker:
 
     async def _start(self) -> None:
         await prepare_topics(self._settings, self._options)
-        await self._publisher.start()
+        if self._transactions is None:
+            await self._publisher.start()
+        else:
+            await check_transactions(self._settings, self._options)
 
     async def _drain(self) -> None:
         log.info("stopping: finishing %d rows in flight", self._line.in_flight_rows)

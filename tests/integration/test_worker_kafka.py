@@ -41,3 +41,17 @@ class TestOnKafka(WorkerCases):
 
 class TestInsideOnKafka(InsideCases, OversizeCases):
     pass
+
+
+class TestExactlyOnceOnKafka(TestOnKafka):
+    @pytest.fixture
+    def bench(self, bench: Bench) -> Bench:
+        bench.delivery = "exactly_once"
+        return bench
+
+
+class TestInsideExactlyOnceOnKafka(TestInsideOnKafka):
+    @pytest.fixture
+    def bench(self, bench: Bench) -> Bench:
+        bench.delivery = "exactly_once"
+        return bench

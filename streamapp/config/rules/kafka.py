@@ -15,6 +15,7 @@ def rules(settings: PipelineSettings) -> Iterator[Broken]:
     """Credentials fit the protocol, and heartbeats fit the session."""
     yield from connection_rules(settings.kafka)
     yield from _session(settings.kafka)
+    yield from _transactions(settings)
 
 
 def connection_rules(kafka: KafkaSettings) -> Iterator[Broken]:
@@ -132,3 +133,15 @@ def _session(kafka: KafkaSettings) -> Iterator[Broken]:
             f"{kafka.heartbeat_interval_ms} is more than a third of session.timeout.ms ({kafka.session_timeout_ms})",
             f"set it to at most {kafka.session_timeout_ms // 3}, so that one lost heartbeat costs no partitions",
         )
+
+
+def _transactions(settings: PipelineSettings) -> Iterator[Broken]:
+    interval_s = settings.worker.commit_interval_s
+    if settings.delivery == "exactly_once" and interval_s is not None:
+        timeout_s = settings.kafka.session_timeout_ms / 1000
+        if interval_s > timeout_s / 2:
+            yield Broken(
+                ("worker", "commit_interval_s"),
+                f"{interval_s:g} s is too long for transactions, which time out with the session after {timeout_s:g} s",
+                f"set it to at most {timeout_s / 2:g}, or leave it out",
+            )

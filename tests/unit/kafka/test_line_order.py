@@ -63,7 +63,7 @@ class Sink:
     def __init__(self) -> None:
         self.values: list[bytes | None] = []
 
-    async def publish(self, batches: Sequence[OutgoingBatch]) -> None:
+    async def publish(self, batches: Sequence[OutgoingBatch], spans: Sequence[Span], ends: Sequence[int]) -> None:
         await asyncio.sleep(0)
         self.values += [value for batch in batches for value in batch.values]
 
@@ -102,7 +102,9 @@ async def through(path: Path, sizes: Sequence[int]) -> tuple[list[bytes | None],
         def batch(self, rows: int, seconds_by_stage: dict[str, float]) -> None:
             times.append(dict(seconds_by_stage))
 
-    line = ProductionLine(settings, path, sink, ledger, counters, lambda _: None, lambda: None, Timer(), SystemClock())
+    line = ProductionLine(
+        settings, path, sink.publish, ledger, counters, lambda _: None, lambda: None, Timer(), SystemClock()
+    )
     running = asyncio.ensure_future(line.run())
     start = 0
     for rows in sizes:

@@ -3,7 +3,8 @@ from dataclasses import replace
 import numpy as np
 from aiokafka.partitioner import DefaultPartitioner
 
-from streamapp.kafka.publisher import output_partitions, shortened, take
+from streamapp.kafka.publisher import shortened
+from streamapp.kafka.sending import output_partitions, take
 from streamapp.types import OutgoingBatch
 
 

@@ -1,0 +1,52 @@
+"""What `delivery: exactly_once` asks of a broker."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.errors import KafkaError
+
+from streamapp.config.settings import PipelineSettings
+from streamapp.errors import BrokerUnavailable, ConfigError, PublishError
+from streamapp.kafka.app import group_id
+from streamapp.kafka.ledger import Partition
+from streamapp.kafka.partition_transactions import Transactional
+from streamapp.kafka.sending import BATCH_BYTES, Refused, discard
+from streamapp.kafka.stable_offsets import stable_offset
+
+
+def transactional(settings: PipelineSettings, options: Mapping[str, Any]) -> Transactional:
+    """What the pipeline's transactions have in common.
+
+    A worker that died leaves one open, which holds up every `read_committed` reader until the group has given the
+    partition to another or the transaction times out: both after the session's timeout.
+    """
+    return Transactional(group_id(settings), options, settings.kafka.session_timeout_ms / 1000)
+
+
+async def check_transactions(settings: PipelineSettings, options: Mapping[str, Any]) -> None:
+    """Open and leave a transactional producer. Raises `ConfigError` where the broker cannot do what `exactly_once`
+    needs, with the reason, and `BrokerUnavailable` where it does not answer."""
+    common = transactional(settings, options)
+    probe = Partition(f"{settings.source.topics[0]}-check", 0)
+    try:
+        producer = await common.producer(probe, BATCH_BYTES)
+    except Refused as error:
+        raise ConfigError(_cannot(f"transactions are refused: {error}")) from error
+    except PublishError as error:
+        raise BrokerUnavailable(str(error)) from error
+    try:
+        await asyncio.wait_for(stable_offset(producer.client, common.group, probe), common.timeout_s)
+    except KafkaError as error:
+        raise ConfigError(_cannot(f"{type(error).__name__}: {error}")) from error
+    except asyncio.TimeoutError as error:
+        raise BrokerUnavailable("the committed offsets could not be read in time") from error
+    finally:
+        await discard(producer)
+
+
+def _cannot(reason: str) -> str:
+    return (
+        f"delivery: exactly_once is not possible with this broker: {reason}. Use Apache Kafka 2.5 or newer, allow "
+        "Write on transactional ids that begin with the group's name, or set `delivery: at_least_once`"
+    )

@@ -1,0 +1,197 @@
+"""Exactly once for one input partition: the outputs of a stretch of input and its offset, in one transaction.
+
+One transactional id per *input partition*, so that whoever is assigned a partition fences whoever held it before
+(docs/decisions/transactions.md):
+
+1. Fence: `InitProducerId` ends what was open under this id and bumps its epoch, so nobody else's transaction on
+   this partition can commit from now on. Only then is the committed offset read, once it is stable.
+2. Write: the outputs of one batch that answer this partition go whole into the open transaction.
+3. Commit, every commit interval: the offset after the last of them, then the transaction.
+4. Anything fails: the producer is dropped and 1 is done again. Now the stored offset says what became of the
+   transaction. It is where the transaction was to bring it: committed. It is where the transaction began: what was
+   written is written again. It is elsewhere: another worker took over, and this one starts over.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+
+from streamapp.errors import PublishError
+from streamapp.kafka.ledger import Partition, Span
+from streamapp.kafka.sending import BatchSender, Rejected, connect, discard, without
+from streamapp.kafka.stable_offsets import stable_offset
+from streamapp.types import OutgoingBatch
+
+
+class StartOver(PublishError):
+    """The partition is to be taken up anew, from its committed offset, by whoever is assigned it next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Outputs that answer a partition's input up to the end of `span`; written whole or not at all."""
+
+    span: Span
+    batches: tuple[OutgoingBatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transactional:
+    """What all transactions of a worker have in common. timeout_s: after which the broker aborts an open one."""
+
+    group: str
+    options: Mapping[str, Any]
+    timeout_s: float
+
+    async def producer(self, partition: Partition, batch_bytes: int) -> AIOKafkaProducer:
+        """A producer that has fenced every other of this partition. Raises `PublishError`, and `Refused` where the
+        broker has no transactions or does not allow this one."""
+        return await connect(
+            self.options,
+            batch_bytes,
+            transactional_id=f"{self.group}-{partition.topic}-{partition.number}",
+            transaction_timeout_ms=int(self.timeout_s * 1000),
+        )
+
+
+class PartitionTransactions:
+    """The transactions of one partition in one generation of the group. Calls wait for each other.
+
+    `fence` must have succeeded before anything else is called.
+    """
+
+    def __init__(self, partition: Partition, generation: int, common: Transactional, sender: BatchSender) -> None:
+        self.generation = generation
+        self.committed: int | None = None
+        """Offset that the group has stored; None without one."""
+        self._partition, self._common, self._sender = partition, common, sender
+        self._turn = asyncio.Lock()
+        self._producer: AIOKafkaProducer | None = None
+        self._begun = False
+        self._written: list[Unit] = []
+        self._mark = (-1, -1)
+        self._target: int | None = None
+        self._over = False
+
+    async def fence(self) -> None:
+        """End what an earlier holder left open, and learn the committed offset. Raises `PublishError`."""
+        async with self._alone():
+            self.committed = await self._connect()
+
+    async def write(self, unit: Unit) -> None:
+        """Write a unit in the open transaction; one that is written already is passed over.
+
+        Raises `Rejected` (nothing of the unit counts as written), `StartOver` and `PublishError`.
+        """
+        async with self._alone():
+            mark = (unit.span.log, unit.span.stop)
+            if mark <= self._mark:
+                return
+            await self._put(await self._open(), unit)
+            self._written.append(unit)
+            self._mark = mark
+
+    async def commit(self, settled: int | None) -> None:
+        """Commit what is written; where that is nothing, the offset `settled`, if it is news: offsets without
+        records were passed. Raises `StartOver` and `PublishError`."""
+        async with self._alone():
+            if not self._written and (settled is None or settled <= (self.committed or 0)):
+                return
+            producer = await self._open()
+            if not self._written and (settled is None or settled <= (self.committed or 0)):
+                return  # opening found out that the last attempt had gone through
+            target = self._written[-1].span.stop if self._written else settled or 0
+            self._target = target
+            offsets = {TopicPartition(*self._partition): OffsetAndMetadata(target, "")}
+            await producer.send_offsets_to_transaction(offsets, self._common.group)
+            await producer.commit_transaction()
+            self._finish(target)
+
+    async def close(self) -> None:
+        """Disconnect. What is open stays so until it times out, or until the partition's next holder ends it."""
+        self._over = True
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await discard(producer)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        async with self._turn:
+            try:
+                yield
+            except BaseException as error:
+                await self._drop()
+                if isinstance(error, ProducerFenced):
+                    self._over = True
+                    raise StartOver(f"{self._name()} was taken over by another worker") from error
+                if isinstance(error, KafkaError):
+                    raise PublishError(f"the transaction of {self._name()} failed: {error!r}") from error
+                raise
+
+    async def _open(self) -> AIOKafkaProducer:
+        """The producer, in a transaction that holds what was written."""
+        if self._producer is None:
+            await self._recover()
+        producer = self._producer
+        if producer is None or self._over:
+            raise StartOver(f"{self._name()} is not held any more")
+        if not self._begun:
+            await producer.begin_transaction()
+            self._begun = True
+        return producer
+
+    async def _recover(self) -> None:
+        if self._over:
+            return
+        stored = await self._connect()
+        if stored is not None and stored == self._target:
+            self._finish(stored)
+        elif stored != self.committed:
+            self._over = True
+            raise StartOver(f"{self._name()} stands at {stored}, not at {self.committed}: another worker had it")
+        self._target = None
+        if self._written:
+            await self._write_again(await self._open())
+
+    async def _write_again(self, producer: AIOKafkaProducer) -> None:
+        try:
+            for unit in self._written:
+                await self._put(producer, unit)
+        except Rejected as error:
+            self._over = True
+            raise StartOver(f"{self._name()}: what was written before is refused now: {error}") from error
+
+    async def _connect(self) -> int | None:
+        self._begun = False
+        producer = self._producer = await self._common.producer(self._partition, self._sender.batch_bytes)
+        stored = stable_offset(producer.client, self._common.group, self._partition)
+        try:
+            return await asyncio.wait_for(stored, self._common.timeout_s)
+        except asyncio.TimeoutError as error:
+            raise PublishError(f"the committed offset of {self._name()} could not be read") from error
+
+    async def _put(self, producer: AIOKafkaProducer, unit: Unit) -> None:
+        sent = await self._sender.send(producer, unit.batches)
+        if sent.refused:
+            raise Rejected(sent.refused, without(unit.batches, sent.refused))
+        if sent.error is not None:
+            raise sent.error
+
+    def _finish(self, committed: int) -> None:
+        self.committed, self._target, self._begun = committed, None, False
+        self._written.clear()
+
+    async def _drop(self) -> None:
+        producer, self._producer = self._producer, None
+        self._begun = False
+        if producer is not None:
+            await discard(producer)
+
+    def _name(self) -> str:
+        return f"{self._partition.topic}-{self._partition.number}"
