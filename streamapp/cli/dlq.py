@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,16 +11,21 @@ from streamapp.cli.arguments import Overrides, PipelineFile
 
 app = typer.Typer(name="dlq", help="Dead letters: list, show, replay. Nothing is ever deleted.", no_args_is_help=True)
 
-Codes = Annotated[list[str], typer.Option("--code", help="Only this code; may be repeated.", default_factory=list, show_default=False)]
-Fields = Annotated[list[str], typer.Option("--field", help="Only this field; may be repeated.", default_factory=list, show_default=False)]
-Stages = Annotated[list[str], typer.Option("--stage", help="Only this stage; may be repeated.", default_factory=list, show_default=False)]
-Partitions = Annotated[list[int], typer.Option("--partition", help="Only this partition.", default_factory=list, show_default=False)]
+
+def _several(name: str, what: str, metavar: str = "TEXT") -> Any:
+    """An option that may be repeated."""
+    return typer.Option(
+        name, metavar=metavar, help=f"{what} May be repeated.", default_factory=list, show_default=False
+    )
+
+
+Codes = Annotated[list[str], _several("--code", "Only this code.")]
+Fields = Annotated[list[str], _several("--field", "Only this event field.")]
+Stages = Annotated[list[str], _several("--stage", "Only this stage.")]
+Partitions = Annotated[list[int], _several("--partition", "Only this partition.", "NUMBER")]
+Letters = Annotated[list[str], _several("--letter", "Only this one, written as in `show`.", "ADDRESS")]
 Since = Annotated[str | None, typer.Option(metavar="TIME", help="Written at or after: ISO 8601, or ago: 2h, 7d.")]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Written before.")]
-Letters = Annotated[
-    list[str],
-    typer.Option("--letter", metavar="ADDRESS", help="Only this one, as in `show`.", default_factory=list, show_default=False),
-]
 
 
 class Output(str, Enum):
@@ -107,8 +112,8 @@ def replay(
     force: Annotated[bool, typer.Option("--force", help="Also what this schema still refuses.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
     timestamps: Annotated[
-        Timestamps | None, typer.Option(help="Of the copies; by itself the original one where the event time is.")
-    ] = None,
+        Timestamps, typer.Option(help="Of the copies. The topic's retention may take old ones away at once.")
+    ] = Timestamps.NOW,
     batch_rows: Annotated[int, typer.Option("--batch-rows", min=1, help="Letters per transaction.")] = 500,
     without_transactions: Annotated[
         bool, typer.Option("--without-transactions", help="A replay that is cut off may send letters twice.")
@@ -132,7 +137,7 @@ def replay(
         validate=not force,
         dry_run=dry_run,
         limit=limit,
-        keep_timestamp=None if timestamps is None else timestamps is Timestamps.ORIGINAL,
+        keep_timestamp=timestamps is Timestamps.ORIGINAL,
         transactions=not without_transactions,
         batch_rows=batch_rows,
     )

@@ -10,6 +10,7 @@ import numpy as np
 from streamapp.decode.cloudevents import Context
 from streamapp.decode.columns import by_field, late_failures, scalar_column
 from streamapp.decode.failures import failure, shortened
+from streamapp.decode.replayed import first_written_ms
 from streamapp.decode.schema import EventSchema, FieldRule
 from streamapp.decode.times import SCALES, earliest, fractional_to_ms, latest, whole_to_ms
 from streamapp.types import Column, EventBatch, Failure, Float32, Int64, RecordBatch
@@ -73,17 +74,19 @@ class Assembler:
     ) -> Int64:
         """Event times; the record's timestamp where the event carries none."""
         if self.schema.time_header:
-            times_ms = records.timestamps_ms.copy()
+            times_ms = first_written_ms(records).copy()
             for row, at_ms in context.times_ms.items():
                 times_ms[row] = at_ms
             return times_ms
         if self.schema.time_field is None:
-            return records.timestamps_ms
+            return first_written_ms(records)
         rule = self.schema.rules[self.schema.time_field]
         written = np.asarray(columns[rule.name])
         absent = np.isnan(written) if written.dtype == np.float64 else np.zeros(len(written), np.bool_)
         if rule.dtype == "timestamp":
-            return np.where(absent, records.timestamps_ms, np.where(absent, 0, written).astype(np.int64))
+            if not absent.any():
+                return written.astype(np.int64, copy=False)
+            return np.where(absent, first_written_ms(records), np.where(absent, 0, written).astype(np.int64))
         return self._numeric_times_ms(rule, written, absent, records, failures)
 
     def _numeric_times_ms(
@@ -100,7 +103,7 @@ class Assembler:
         usable = np.where(absent | outside, 0, written)
         whole = usable.dtype.kind == "i"
         ms = whole_to_ms(usable.astype(np.int64), unit) if whole else fractional_to_ms(usable, unit)
-        return np.where(absent, records.timestamps_ms, ms)
+        return np.where(absent, first_written_ms(records), ms) if absent.any() else ms
 
 
 def _texts(rule: FieldRule, values: tuple[Any, ...]) -> list[str]:

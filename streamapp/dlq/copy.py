@@ -2,6 +2,7 @@
 
 import orjson
 
+from streamapp.decode.replayed import FIRST_WRITTEN
 from streamapp.dlq.letter import REPLAY, Letter
 from streamapp.dlq.place import Place
 from streamapp.kafka.copies import Copy
@@ -10,12 +11,15 @@ from streamapp.kafka.copies import Copy
 def copy_of(letter: Letter, source: Place, partitions: int, keep_timestamp: bool, now_ms: int) -> Copy:
     """The original's key, value and headers for the partition that it came from, plus where the copy comes from.
 
-    The headers of an earlier replay are replaced: `of` and `letter` are of this one, `origin` stays the first record's.
+    The headers of an earlier replay are replaced: `of` and `letter` are of this one, `origin` and `timestamp` stay the
+    first record's.
     Where the topic has fewer `partitions` by now, the key decides.
     """
     earlier = {name: value for name, value in letter.headers if name.startswith(REPLAY)}
     headers = [(name, value) for name, value in letter.headers if not name.startswith(REPLAY)]
     address = str(source).encode()
+    if letter.source_ms is not None:
+        headers.append((FIRST_WRITTEN, earlier.get(FIRST_WRITTEN, b"%d" % letter.source_ms)))
     headers += [
         (REPLAY + "of", address),
         (REPLAY + "letter", str(letter.place).encode()),

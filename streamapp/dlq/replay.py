@@ -24,15 +24,15 @@ class ReplayOptions:
     """How letters are sent back.
 
     validate: whether only those go back that the pipeline's schema takes now. limit: most letters sent back.
-    keep_timestamp: whether copies carry the original's timestamp; None where the pipeline may take the event time
-    from it. transactions: whether copies and markers are written together or not at all. batch_rows: letters per
-    transaction.
+    keep_timestamp: whether copies get the original's timestamp and not the present; the topic's retention may then take
+    them away at once. Their header has it in any case. transactions: whether copies and markers are written together
+    or not at all. batch_rows: letters per transaction.
     """
 
     validate: bool = True
     dry_run: bool = False
     limit: int | None = None
-    keep_timestamp: bool | None = None
+    keep_timestamp: bool = False
     transactions: bool = True
     batch_rows: int = 500
 
@@ -89,19 +89,12 @@ class _Replay:
 
     async def _send(self, part: Sequence[Letter]) -> None:
         keep, now_ms = self.options.keep_timestamp, self.clock.now_ms()
-        if keep is None:
-            keep = timestamp_matters(self.settings)
         counts = self.shelf.partitions
         copies = [copy_of(x, x.source, counts[x.source.topic], keep, now_ms) for x in part if x.source]
         refused = [] if self.writer is None else await self.writer.write(copies)
         self.replayed.update(letter.failed_key for letter in part)
         self.tally.fates[Fate.REFUSED] += len(refused)
         self.tally.fates[Fate.REPLAYED] += len(part) - len(refused)
-
-
-def timestamp_matters(settings: PipelineSettings) -> bool:
-    """Whether the event time can be the record's timestamp."""
-    return settings.event.time is None or settings.event.time == "ce_time"
 
 
 @asynccontextmanager

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,21 +112,19 @@ class CopyWriter:
         await producer.commit_transaction()
 
     async def _send_copies(self, producer: AIOKafkaProducer, copies: Sequence[Copy]) -> None:
-        sent = [
-            await producer.send(
-                c.topic,
-                c.value,
-                c.key,
-                partition=c.partition,
-                timestamp_ms=c.timestamp_ms,
-                headers=list(c.headers),
-            )
-            for c in copies
-        ]
-        await _delivered(sent)
+        sent: list[asyncio.Future[Any]] = []
+        async with _delivering(sent):
+            for c in copies:
+                headers = list(c.headers)
+                send = producer.send(c.topic, c.value, c.key, c.partition, c.timestamp_ms, headers)
+                sent.append(await send)
 
     async def _send_markers(self, producer: AIOKafkaProducer, copies: Sequence[Copy]) -> None:
-        await _delivered([await producer.send(self._marker_topic, c.marker_value, c.marker_key) for c in copies])
+        sent: list[asyncio.Future[Any]] = []
+        async with _delivering(sent):
+            for c in copies:
+                send = producer.send(self._marker_topic, c.marker_value, c.marker_key)
+                sent.append(await send)
 
     async def _replace(self) -> None:
         await self.stop()
@@ -154,9 +153,14 @@ class CopyWriter:
         return producer
 
 
-async def _delivered(sent: "Sequence[asyncio.Future[Any]]") -> None:
-    """Return once all are acknowledged. Raises the first error once none is under way any more."""
-    outcomes = await asyncio.gather(*sent, return_exceptions=True)
+@asynccontextmanager
+async def _delivering(sent: "list[asyncio.Future[Any]]") -> AsyncIterator[None]:
+    """At the end none of `sent` is under way any more. Raises the first error of one that was not delivered."""
+    outcomes: list[Any] = []
+    try:
+        yield
+    finally:
+        outcomes = await asyncio.gather(*sent, return_exceptions=True)
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome

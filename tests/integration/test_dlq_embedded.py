@@ -1,6 +1,6 @@
 """Dead letters on the embedded broker, which has no transactions."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,10 @@ from tests.integration.dlq_cases import Desk, DlqCases, flight
 
 
 @pytest.fixture
-async def desk(embedded_broker: EmbeddedBroker, tmp_path: Path, topic: Callable[[str], str]) -> AsyncIterator[Desk]:
+async def desk(embedded_broker: EmbeddedBroker, tmp_path: Path, topic: Callable[[str], str]) -> Desk:
     found = Desk(embedded_broker.bootstrap_servers, tmp_path, topic, transactions=False)
     await found.create()
-    yield found
+    return found
 
 
 class TestDlqOnTheEmbeddedBroker(DlqCases):

@@ -1,7 +1,7 @@
 """Dead letters on real Kafka: what is sent back twice, or half, is seen once by a reader of what is committed."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,10 +39,10 @@ AIOKafkaProducer.commit_transaction = dying
 
 
 @pytest.fixture
-async def desk(kafka_broker: ApacheKafka, tmp_path: Path, topic: Callable[[str], str]) -> AsyncIterator[Desk]:
+async def desk(kafka_broker: ApacheKafka, tmp_path: Path, topic: Callable[[str], str]) -> Desk:
     found = Desk(kafka_broker.bootstrap_servers, tmp_path, topic, transactions=True)
     await found.create()
-    yield found
+    return found
 
 
 class TestDlqOnKafka(DlqCases):
