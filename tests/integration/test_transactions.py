@@ -1,0 +1,196 @@
+"""The transactions of one input partition on real Kafka: who may commit, and what becomes of what was begun."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+
+from streamapp.kafka.ledger import Partition, Span
+from streamapp.kafka.partition_transactions import PartitionTransactions, StartOver, Transactional, Unit
+from streamapp.kafka.sending import BatchSender, Rejected
+from streamapp.kafka.stable_offsets import stable_offset
+from streamapp.types import OutgoingBatch
+from tests.brokers import ApacheKafka
+from tests.kafka_io import committed, create_topics, read_all
+
+
+@dataclass
+class Desk:
+    """An input partition, an output topic, and those who take the partition over from each other."""
+
+    bootstrap_servers: str
+    source: str
+    output: str
+    group: str
+    holders: list[PartitionTransactions] = field(default_factory=list)
+
+    @property
+    def common(self) -> Transactional:
+        return Transactional(self.group, {"bootstrap_servers": self.bootstrap_servers}, 10.0)
+
+    async def holder(self) -> PartitionTransactions:
+        """One more holder, who has fenced those before."""
+        found = PartitionTransactions(Partition(self.source, 0), len(self.holders), self.common, BatchSender())
+        self.holders.append(found)
+        await found.fence()
+        return found
+
+    def unit(self, start: int, stop: int, size: int = 1) -> Unit:
+        n = stop - start
+        values = [b"%d" % i + b" " * size for i in range(start, stop)]
+        rows, partitions = np.arange(n, dtype=np.int64), np.zeros(n, np.int32)
+        batch = OutgoingBatch(self.output, rows, partitions, [None] * n, values, [()] * n)
+        return Unit(Span(Partition(self.source, 0), 0, start, stop), (batch,))
+
+    async def answered(self) -> list[int]:
+        records = await read_all(self.bootstrap_servers, self.output, committed_only=True)
+        return [int(record.value) for record in records]
+
+    async def stored(self) -> int | None:
+        return (await committed(self.bootstrap_servers, self.group, self.source, 1))[0]
+
+
+@pytest.fixture
+async def desk(kafka_broker: ApacheKafka, topic: Callable[[str], str]) -> AsyncIterator[Desk]:
+    found = Desk(kafka_broker.bootstrap_servers, topic("events"), topic("predictions"), topic("group"))
+    await create_topics(found.bootstrap_servers, {found.source: 1, found.output: 1})
+    yield found
+    for holder in found.holders:
+        await holder.close()
+
+
+@asynccontextmanager
+async def answer_lost(holder: PartitionTransactions) -> AsyncIterator[None]:
+    """While it lasts, the answer to a commit of the transaction does not arrive though the broker did it."""
+    await holder._open()
+    producer = holder._producer
+    assert producer is not None
+    commit = producer.commit_transaction
+
+    async def deaf() -> None:
+        await commit()
+        raise KafkaError("connection lost")
+
+    producer.commit_transaction = deaf
+    yield
+
+
+async def test_outputs_and_offset_appear_together(desk: Desk) -> None:
+    holder = await desk.holder()
+    await holder.write(desk.unit(0, 3))
+    await holder.write(desk.unit(3, 5))
+    assert (await desk.answered(), await desk.stored()) == ([], None)
+    await holder.commit(None)
+    assert (await desk.answered(), await desk.stored()) == ([0, 1, 2, 3, 4], 5)
+    assert holder.committed == 5
+
+
+async def test_a_unit_is_written_once_however_often_it_is_offered(desk: Desk) -> None:
+    holder = await desk.holder()
+    for _ in range(2):
+        await holder.write(desk.unit(0, 3))
+        await holder.commit(None)
+    assert await desk.answered() == [0, 1, 2]
+
+
+async def test_offsets_without_records_are_committed_and_never_backwards(desk: Desk) -> None:
+    holder = await desk.holder()
+    await holder.commit(7)
+    assert await desk.stored() == 7
+    await holder.commit(5)
+    assert await desk.stored() == 7
+
+
+async def test_a_holder_that_was_fenced_publishes_nothing(desk: Desk) -> None:
+    zombie = await desk.holder()
+    await zombie.write(desk.unit(0, 3))
+    owner = await desk.holder()
+    with pytest.raises(StartOver, match="taken over by another"):
+        await zombie.commit(None)
+    await owner.write(desk.unit(0, 2))
+    await owner.commit(None)
+    with pytest.raises(StartOver):
+        await zombie.write(desk.unit(3, 5))
+    assert (await desk.answered(), await desk.stored()) == ([0, 1], 2)
+
+
+async def test_a_zombie_that_connects_anew_sees_that_it_was_replaced(desk: Desk) -> None:
+    zombie = await desk.holder()
+    await zombie.write(desk.unit(0, 3))
+    owner = await desk.holder()
+    await owner.write(desk.unit(0, 2))
+    await owner.commit(None)
+    await zombie._drop()
+    with pytest.raises(StartOver, match="stands at 2, not at None"):
+        await zombie.commit(None)
+    assert (await desk.answered(), await desk.stored()) == ([0, 1], 2)
+    with pytest.raises(StartOver):  # it was fenced by the zombie's attempt, and takes the partition up anew
+        await owner.write(desk.unit(2, 4))
+
+
+async def test_what_was_written_survives_the_connection(desk: Desk) -> None:
+    holder = await desk.holder()
+    await holder.write(desk.unit(0, 3))
+    await holder._drop()
+    await holder.write(desk.unit(3, 5))
+    await holder.commit(None)
+    assert (await desk.answered(), await desk.stored()) == ([0, 1, 2, 3, 4], 5)
+
+
+async def test_a_commit_whose_answer_is_lost_is_not_done_again(desk: Desk) -> None:
+    holder = await desk.holder()
+    await holder.write(desk.unit(0, 3))
+    async with answer_lost(holder):
+        with pytest.raises(Exception, match="connection lost"):
+            await holder.commit(None)
+    await holder.write(desk.unit(3, 5))
+    await holder.commit(None)
+    assert (await desk.answered(), await desk.stored()) == ([0, 1, 2, 3, 4], 5)
+
+
+async def test_a_commit_that_never_arrived_is_done_again(desk: Desk) -> None:
+    holder = await desk.holder()
+    await holder.write(desk.unit(0, 3))
+    committing = asyncio.ensure_future(holder.commit(None))
+    await asyncio.sleep(0)
+    committing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await committing
+    await holder.commit(None)
+    assert (await desk.answered(), await desk.stored()) == ([0, 1, 2], 3)
+
+
+async def test_a_record_that_is_too_large_takes_nothing_with_it(desk: Desk) -> None:
+    holder = await desk.holder()
+    await holder.write(desk.unit(0, 3))
+    large = desk.unit(3, 4, size=2_000_000)
+    with pytest.raises(Rejected) as rejected:
+        await holder.write(large)
+    assert [batch.rows.tolist() for batch in rejected.value.records] == [[0]]
+    await holder.write(desk.unit(3, 4))
+    await holder.commit(None)
+    assert (await desk.answered(), await desk.stored()) == ([0, 1, 2, 3], 4)
+
+
+async def test_the_stable_offset_is_not_read_while_a_transaction_may_change_it(desk: Desk) -> None:
+    holder = await desk.holder()
+    await holder.commit(4)
+    producer = await holder._open()
+    await producer.send_offsets_to_transaction({TopicPartition(desk.source, 0): OffsetAndMetadata(9, "")}, desk.group)
+    assert await desk.stored() == 4  # what aiokafka's own request answers meanwhile
+    reader = AIOKafkaConsumer(bootstrap_servers=desk.bootstrap_servers)
+    await reader.start()
+    try:
+        reading = asyncio.ensure_future(stable_offset(reader._client, desk.group, Partition(desk.source, 0)))
+        done, _ = await asyncio.wait([reading], timeout=0.5)
+        assert not done
+        await producer.commit_transaction()
+        assert await reading == 9
+    finally:
+        await reader.stop()
