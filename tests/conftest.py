@@ -1,11 +1,17 @@
 import os
 import uuid
 from collections.abc import Callable, Generator, Iterator
+from typing import TypeVar
 
 import pytest
 
 from streamapp.demo.broker import EmbeddedBroker
 from tests.brokers import ApacheKafka, KafkaMissing, versions
+from tests.secure_kafka import SecureKafka
+
+Kafka = TypeVar("Kafka", bound=ApacheKafka)
+REAL_BROKERS = ("kafka_broker", "secure_kafka")
+"""Fixtures that are a real Apache Kafka, of each version in turn."""
 
 
 @pytest.fixture(scope="session")
@@ -18,8 +24,18 @@ def embedded_broker() -> Iterator[EmbeddedBroker]:
 @pytest.fixture(scope="session")
 def kafka_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
     """A real Apache Kafka of the version in turn. Where it cannot be had: a failure in CI, a skip elsewhere."""
+    yield from _running(ApacheKafka(request.param, tmp_path_factory.mktemp(f"kafka-{request.param}")))
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
+    """The same with secure listeners."""
+    yield from _running(SecureKafka(request.param, tmp_path_factory.mktemp(f"secure-{request.param}")))
+
+
+def _running(broker: Kafka) -> Iterator[Kafka]:
     try:
-        with ApacheKafka(request.param, tmp_path_factory.mktemp(f"kafka-{request.param}")) as broker:
+        with broker:
             yield broker
     except KafkaMissing as missing:
         if os.environ.get("CI"):
@@ -35,15 +51,16 @@ def topic() -> Callable[[str], str]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test of the real broker runs on every version."""
-    if "kafka_broker" in metafunc.fixturenames:
-        metafunc.parametrize("kafka_broker", versions(), indirect=True, scope="session")
+    for name in REAL_BROKERS:
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, versions(), indirect=True, scope="session")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for the real broker carries its marker, whether or not its author thought of it."""
     for item in items:
-        if "kafka_broker" in getattr(item, "fixturenames", ()):
+        if set(REAL_BROKERS) & set(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
 
 
@@ -53,7 +70,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failed test shows the end of the broker's log."""
     report = yield
-    broker = getattr(item, "funcargs", {}).get("kafka_broker")
-    if report.failed and isinstance(broker, ApacheKafka):
-        report.sections.append((f"log of Kafka {broker.version}", broker.tail()))
+    for name in REAL_BROKERS:
+        broker = getattr(item, "funcargs", {}).get(name)
+        if report.failed and isinstance(broker, ApacheKafka):
+            report.sections.append((f"log of Kafka {broker.version}", broker.tail()))
     return report

@@ -14,6 +14,7 @@ _PROTOCOLS = {
     "MTLS": "SSL",
     "EXPIRED": "SSL",
     "BEARER": "SASL_SSL",
+    "RENAMED": "SSL",
 }
 
 
@@ -21,7 +22,8 @@ class SecureKafka(ApacheKafka):
     """`at("SCRAM")` is the address of a listener:
 
     SCRAM: SASL over TLS, SCRAM-SHA-512 and PLAIN. CLEAR: the same without TLS. MTLS: TLS with client certificates.
-    EXPIRED: TLS with a certificate that has expired. BEARER: OAUTHBEARER over TLS with unsigned tokens.
+    EXPIRED: TLS with a certificate that has expired. BEARER: OAUTHBEARER over TLS with unsigned tokens. RENAMED:
+    TLS, advertised as `localhost`, which is not in its certificate.
     """
 
     def __init__(self, version: str, folder: Path) -> None:
@@ -30,8 +32,10 @@ class SecureKafka(ApacheKafka):
         scram = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
         super().__init__(version, folder, heap="256m", format_arguments=["--add-scram", scram])
         text = self._config.read_text()
-        for name in ("listeners", "advertised.listeners"):
-            text = text.replace(f"\n{name}=", f"\n{name}={self._listeners()},")
+        listeners = ",".join(f"{name}://{self.at(name)}" for name in self._ports)
+        advertised = listeners.replace("RENAMED://127.0.0.1", "RENAMED://localhost")
+        text = text.replace("\nlisteners=", f"\nlisteners={listeners},")
+        text = text.replace("\nadvertised.listeners=", f"\nadvertised.listeners={advertised},")
         mapping = ",".join(f"{name}:{protocol}" for name, protocol in _PROTOCOLS.items())
         text = text.replace("security.protocol.map=", f"security.protocol.map={mapping},")
         self._config.write_text(text + self._security())
@@ -39,9 +43,6 @@ class SecureKafka(ApacheKafka):
     def at(self, listener: str) -> str:
         """host:port of a listener."""
         return f"127.0.0.1:{self._ports[listener]}"
-
-    def _listeners(self) -> str:
-        return ",".join(f"{name}://{self.at(name)}" for name in self._ports)
 
     def _security(self) -> str:
         good, old = self.authority.sign("broker"), self.authority.sign("old-broker", expired=True)

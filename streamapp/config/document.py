@@ -18,6 +18,8 @@ Substitute = Callable[[str], str]
 """Takes a string scalar, gives it with its references replaced. Raises ValueError with what is wrong."""
 
 _TAG = "tag:yaml.org,2002:"
+_NAMED = re.compile(r"\b(alias|anchor|tag handle) '[^']*'")
+"""Words of a problem that quote the text. A secret that begins with `*`, `&` or `!` and is not quoted is one of them."""
 
 
 class _CoreLoader(yaml.SafeLoader):
@@ -76,7 +78,7 @@ def compose(text: str, origin: str) -> Document | Problem:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
-        what = " ".join(part for part in (error.context, error.problem) if part)
+        what = _NAMED.sub(r"\1", " ".join(part for part in (error.context, error.problem) if part))
         return Problem(origin, place, (), f"not valid YAML: {what}", _remedy(what))
     except yaml.reader.ReaderError as error:
         place = _place_of(text, error.position)
@@ -117,7 +119,7 @@ class _Reader:
         if kind == "float":
             return float(text.replace(".inf", "inf").replace(".Inf", "inf").replace(".INF", "inf").replace(".n", "n"))
         if kind not in ("str", "merge"):
-            self._problem(node, path, f"the tag `{node.tag}` is not supported", "write the plain value")
+            self._problem(node, path, "a tag is not supported", "write the plain value; quote text that begins with `!`")
             return None
         try:
             return self.substitute(text)
@@ -180,6 +182,8 @@ def _remedy(problem: str) -> str:
         return "indent with spaces, not tabs"
     if "mapping values are not allowed" in problem:
         return "quote a value that contains `: `, and check the indentation"
+    if "undefined alias" in problem:
+        return "quote text that begins with `*`"
     if "expected a single document" in problem:
         return "keep one document; remove the `---` between them"
     return "check indentation, quotes and brackets here and on the line before"

@@ -1,5 +1,6 @@
 """What pydantic found wrong, in the file's own words."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -31,6 +32,9 @@ _LIMITS = {
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "at most"),
 }
+
+_SECRET = re.compile(r"pass|secret|token|credential|sasl", re.IGNORECASE)
+"""Keys whose values stay hidden wherever they stand and however they are spelt: a secret is easily a line too high."""
 
 Explained = tuple[Path, str, str, bool]
 """Path, message, remedy, and whether the key rather than its value is at fault."""
@@ -76,7 +80,8 @@ def _explain(path: Path, found: Sequence[ErrorDetails], tree: Value, written: st
     if first["loc"] and first["loc"][-1] == "[key]":
         return path, "not a valid name", f"names match {_pattern(context)}", True
     key = key_at(path)
-    got = _got(first["input"], written, secret=key is not None and key.secret)
+    secret = (key is not None and key.secret) or any(_SECRET.search(str(part)) for part in path)
+    got = _got(first["input"], written, secret=secret)
     message, remedy = _wrong_value(found, context, got)
     return path, message, remedy or (f"meaning: {key.description}" if key is not None else ""), False
 

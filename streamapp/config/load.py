@@ -21,7 +21,8 @@ from streamapp.errors import ConfigError
 def load_pipeline(
     path: Path, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None
 ) -> PipelineSettings:
-    """The settings in the file at `path`; paths inside stay as written, relative to `path.parent`.
+    """The settings in the file at `path`; paths inside stay as written, relative to `path.parent`, but for those of
+    the `kafka` section, which connections open without knowing where the file is.
 
     overrides: `key.path=value`, laid over the file. environ: what `${NAME}` refers to, the process's own if absent.
     Raises `ConfigError` that lists every problem with its line.
@@ -73,7 +74,12 @@ def _settings(
         return None, in_order(found)
     # 3. The values together.
     found += [source.problem(rule.path, rule.message, rule.remedy) for rule in broken_rules(settings)]
-    return (None if found else settings), in_order(found)
+    return (None if found else _with_kafka_paths(settings, base)), in_order(found)
+
+
+def _with_kafka_paths(settings: PipelineSettings, base: Path) -> PipelineSettings:
+    paths = {name: base / value for name, value in settings.kafka if isinstance(value, Path)}
+    return settings.model_copy(update={"kafka": settings.kafka.model_copy(update=paths)}) if paths else settings
 
 
 @dataclass(frozen=True, slots=True)

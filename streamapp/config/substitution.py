@@ -36,7 +36,7 @@ def _variable(body: str, environ: Mapping[str, str]) -> str:
     match = _NAME.match(body)
     if match is None:
         forms = "write ${NAME}, ${NAME:-default} or ${file:path}; `$${` is a plain `${`"
-        raise ValueError(f"`${{{body}}}` is not a reference\n{forms}")
+        raise ValueError(f"`${{…}}` holds no reference\n{forms}")  # not quoted: it may be half of a password
     value = environ.get(match["name"])
     if value:
         return value

@@ -32,6 +32,9 @@ MOST_BYTES = 1 << 20
 class TokenUnavailable(KafkaError):  # type: ignore[misc]
     """No token now; perhaps later. A `KafkaError`, so that aiokafka counts the connection as failed."""
 
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.args))
+
 
 class TokenRefused(TokenUnavailable):
     """The endpoint knows us not, or what it says is no token; asking again does not help."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, NodeNotReadyError, TopicAlreadyExistsError, for_code
 
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import BrokerUnavailable, ConfigError
@@ -66,10 +66,12 @@ async def connect(options: Mapping[str, Any], wait_s: float) -> AIOKafkaAdminCli
         admin = AIOKafkaAdminClient(**options)
         try:
             # An address that accepts connections and never answers must not outlast the limit either.
-            await asyncio.wait_for(admin.start(), max(deadline - loop.time(), PAUSE_S))
-        except (KafkaConnectionError, OSError, asyncio.TimeoutError) as error:
+            await asyncio.wait_for(_reach(admin), max(deadline - loop.time(), PAUSE_S))
+        except (KafkaConnectionError, NodeNotReadyError, OSError, asyncio.TimeoutError) as error:
+            advertised = [f"{broker.host}:{broker.port}" for broker in admin._client.cluster.brokers()]
             await admin.close()
-            refused = await refusal(options)
+            addresses = dict.fromkeys([*options["bootstrap_servers"], *advertised])
+            refused = await refusal({**options, "bootstrap_servers": [*addresses]})
             if refused is not None:
                 raise ConfigError(f"Kafka at {refused}") from refused
             reason = await unavailable_token(options) or error
@@ -88,6 +90,13 @@ async def connect(options: Mapping[str, Any], wait_s: float) -> AIOKafkaAdminCli
             raise
         else:
             return admin
+
+
+async def _reach(admin: AIOKafkaAdminClient) -> None:
+    await admin.start()
+    # The address that a broker advertises is not always the one that it was found at; nor does a start fail when the
+    # broker has refused a bearer token.
+    await admin.describe_cluster()
 
 
 async def partition_counts(admin: AIOKafkaAdminClient, topics: Sequence[str]) -> dict[str, int]:

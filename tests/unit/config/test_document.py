@@ -49,7 +49,7 @@ def test_an_alias_that_contains_itself_ends():
 def test_tags_and_complex_keys_are_refused():
     _, problems = read("a: !!python/object:os.system {}\nb: !secret x\n[1, 2]: c\n")
     messages = [problem.message for problem in problems]
-    assert messages == ["a key must be a single word", "the tag `!secret` is not supported"]
+    assert messages == ["a key must be a single word", "a tag is not supported"]
 
 
 def test_places_count_from_one_and_fall_back_to_what_is_there():

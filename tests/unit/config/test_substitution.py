@@ -42,7 +42,7 @@ def test_a_file_is_read_relative_to_the_pipeline_without_its_last_newline(tmp_pa
         ("${A", "`${` without its `}`\nclose it, or write `$${` for a plain `${`"),
         (
             "${A-b}",
-            "`${A-b}` is not a reference\nwrite ${NAME}, ${NAME:-default} or ${file:path}; `$${` is a plain `${`",
+            "`${…}` holds no reference\nwrite ${NAME}, ${NAME:-default} or ${file:path}; `$${` is a plain `${`",
         ),
     ],
 )

@@ -1,12 +1,17 @@
+import importlib.util
+import logging
 import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.protocol.admin import SaslAuthenticateRequest
 
 from streamapp.config.settings import KafkaSettings
 from streamapp.errors import ConfigError
 from streamapp.kafka.client import connection
+from streamapp.kafka.tokens import TokenSource
+from tests.certificates import Authority
 
 SASL = {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "u", "sasl.password": "hush"}
 
@@ -49,13 +54,13 @@ def test_sasl_needs_all_of_its_settings(missing: str) -> None:
 
 @pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL"])
 def test_credentials_that_would_not_be_used_are_refused(protocol: str) -> None:
-    with pytest.raises(ConfigError, match="does not use them") as caught:
+    with pytest.raises(ConfigError, match=r"has no effect with security\.protocol") as caught:
         connection(kafka(**{"security.protocol": protocol}, **SASL))
     assert "hush" not in str(caught.value)
 
 
 def test_certificates_that_would_not_be_used_are_refused() -> None:
-    with pytest.raises(ConfigError, match="does not use them"):
+    with pytest.raises(ConfigError, match=r"has no effect with security\.protocol"):
         connection(kafka(**{"ssl.ca.location": "ca.pem"}))
 
 
@@ -63,8 +68,19 @@ def test_certificates_that_would_not_be_used_are_refused() -> None:
 def test_a_certificate_that_cannot_be_loaded_is_named(setting: str, tmp_path: Path) -> None:
     broken = tmp_path / "broken.pem"
     broken.write_text("not a certificate")
+    more = {"ssl.key.location": str(tmp_path / "absent.pem")} if "certificate" in setting else {}
     with pytest.raises(ConfigError, match=r"broken\.pem"):
-        connection(kafka(**{"security.protocol": "SSL", setting: str(broken)}))
+        connection(kafka(**{"security.protocol": "SSL", setting: str(broken), **more}))
+
+
+@pytest.mark.parametrize("password", [None, "wrong-secret"])
+def test_a_locked_key_needs_its_password_and_never_asks_for_it(tmp_path: Path, password: str | None) -> None:
+    pair = Authority(tmp_path, "authority").sign("client", password="locked-away")
+    files = {"ssl.certificate.location": str(pair.certificate), "ssl.key.location": str(pair.key)}
+    with pytest.raises(ConfigError, match=r"`ssl\.key\.password`") as caught:
+        connection(kafka(**{"security.protocol": "SSL", "ssl.key.password": password, **files}))
+    assert "wrong-secret" not in str(caught.value)
+    connection(kafka(**{"security.protocol": "SSL", "ssl.key.password": "locked-away", **files}))
 
 
 def test_a_key_needs_its_certificate() -> None:
@@ -74,3 +90,46 @@ def test_a_key_needs_its_certificate() -> None:
 
 def test_a_request_outlasts_the_session() -> None:
     assert connection(kafka(**{"session.timeout.ms": 60_000}))["request_timeout_ms"] > 60_000
+
+
+def test_another_host_name_is_allowed_only_if_said_so() -> None:
+    name = "ssl.endpoint.identification.algorithm"
+    assert connection(kafka(**{"security.protocol": "SSL"}))["ssl_context"].check_hostname
+    context = connection(kafka(**{"security.protocol": "SSL", name: "none"}))["ssl_context"]
+    assert not context.check_hostname
+    assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+def test_a_token_source_is_made_from_the_names_of_librdkafka() -> None:
+    given = {
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "OAUTHBEARER",
+        "sasl.oauthbearer.method": "oidc",
+        "sasl.oauthbearer.token.endpoint.url": "https://id.example/token",
+        "sasl.oauthbearer.client.id": "me",
+        "sasl.oauthbearer.client.secret": "hush",
+        "sasl.oauthbearer.extensions": "logicalCluster=lkc-1,identityPoolId=pool-1",
+    }
+    found = connection(kafka(**given))
+    source = found["sasl_oauth_token_provider"]
+    assert isinstance(source, TokenSource)
+    assert source.extensions() == {"logicalCluster": "lkc-1", "identityPoolId": "pool-1"}
+    assert "sasl_plain_password" not in found
+
+
+def test_kerberos_says_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"security.protocol": "SASL_SSL", "sasl.mechanism": "GSSAPI", "sasl.kerberos.service.name": "broker"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"streamapp\[kafka-sasl\]"):
+        connection(kafka(**given))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    assert connection(kafka(**given))["sasl_kerberos_service_name"] == "broker"
+
+
+def test_the_debug_lines_of_an_authentication_hold_no_credentials(caplog: pytest.LogCaptureFixture) -> None:
+    connection(kafka(**{"security.protocol": "SASL_SSL"}, **SASL))
+    request = SaslAuthenticateRequest(b"\0u\0hush").prepare({36: (0, 1)})
+    assert "hush" in repr(request)
+    with caplog.at_level(logging.DEBUG, "aiokafka.conn"):
+        logging.getLogger("aiokafka.conn").debug("Request to %s:%d %d: %s", "a", 1, 2, request)
+    assert caplog.messages == ["Request to a:1 2: SaslAuthenticateRequest_v1(hidden)"]
