@@ -19,7 +19,7 @@ Substitute = Callable[[str], str]
 
 _TAG = "tag:yaml.org,2002:"
 _NAMED = re.compile(r"\b(alias|anchor|tag handle) '[^']*'")
-"""Words of a problem that quote the text. A secret that begins with `*`, `&` or `!` and is not quoted is one of them."""
+"""Words of a problem that quote the text: an unquoted secret that begins with `*`, `&` or `!` is one of them."""
 
 
 class _CoreLoader(yaml.SafeLoader):
@@ -119,7 +119,7 @@ class _Reader:
         if kind == "float":
             return float(text.replace(".inf", "inf").replace(".Inf", "inf").replace(".INF", "inf").replace(".n", "n"))
         if kind not in ("str", "merge"):
-            self._problem(node, path, "a tag is not supported", "write the plain value; quote text that begins with `!`")
+            self._problem(node, path, "a tag is not supported", "write the plain value; quote text with a `!`")
             return None
         try:
             return self.substitute(text)

@@ -1,0 +1,145 @@
+"""`streamapp check` and `streamapp run` over secure connections: what they say, how they end, where they listen."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import psutil
+import pytest
+import yaml
+from onnx import TensorProto, helper
+
+from streamapp.demo.child import ChildProcess, python
+from tests.brokers import Broker, free_ports
+from tests.kafka_io import Outgoing, create_topics, produce, read_all
+from tests.secure_kafka import PASSWORD, SecureKafka
+from tests.secure_ways import scram
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, topic: Callable[[str], str]) -> Callable[..., Path]:
+    """A pipeline file with these Kafka settings, its model beside it; the password comes from the environment."""
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["p"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 1])],
+        [helper.make_tensor_value_info("p", TensorProto.FLOAT, ["rows", 1])],
+        [helper.make_tensor("w", TensorProto.FLOAT, [1, 1], np.ones(1, np.float32).tobytes(), raw=True)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, tmp_path / "model.onnx")
+
+    def write(kafka: Mapping[str, Any], **sections: Any) -> Path:
+        if "sasl.password" in kafka:
+            kafka = {**kafka, "sasl.password": "${KAFKA_PASSWORD}"}
+        variant = {"weight": 1, "model": {"name": "m", "path": "model.onnx"}, "inputs": {"x": ["amount"]}}
+        settings = {
+            "name": topic("payments"),
+            "kafka": dict(kafka),
+            "source": {"topics": [topic("events")]},
+            "event": {"id": "id", "fields": {"id": {"dtype": "string"}, "amount": {"dtype": "float32"}}},
+            "variants": {"champion": {**variant, "outputs": {"score": {"tensor": "p"}}}},
+            "predictions": {"topic": topic("predictions")},
+            "dead_letters": {"topic": topic("dead")},
+            "worker": {"auto_create_topics": True, "broker_wait_s": 3600},
+            "metrics": {"port": 0},
+            **sections,
+        }
+        path = tmp_path / "pipeline.yaml"
+        path.write_text(yaml.safe_dump(settings))
+        return path
+
+    return write
+
+
+def environment(password: str = PASSWORD) -> dict[str, str]:
+    return {**os.environ, "KAFKA_PASSWORD": password}
+
+
+def streamapp(*arguments: str, password: str = PASSWORD) -> tuple[int, str]:
+    """Exit status, and everything that was said."""
+    command = [sys.executable, "-m", "streamapp", *arguments]
+    done = subprocess.run(
+        command, env=environment(password), capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def listening(pid: int) -> list[int]:
+    """Ports that a process accepts connections on."""
+    connections = psutil.Process(pid).net_connections(kind="inet")
+    return sorted(c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN)
+
+
+def wait_until_said(worker: ChildProcess, log: Path, text: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while text not in log.read_text():
+        assert not worker.wait(0.05), log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+
+
+async def test_check_and_run_with_a_password_from_the_environment(
+    secure_kafka: SecureKafka, pipeline: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = pipeline(scram(secure_kafka))
+    settings = yaml.safe_load(path.read_text())
+    events, predictions = settings["source"]["topics"][0], settings["predictions"]["topic"]
+    await create_topics(secure_kafka.bootstrap_servers, {events: 1})
+    status, said = streamapp("check", str(path))
+    assert status == 0, said
+    assert f"{secure_kafka.at('SCRAM')} answers" in said
+    assert PASSWORD not in said
+    await produce(secure_kafka.bootstrap_servers, events, [Outgoing(b'{"id": "a", "amount": 2.5}', b"a")])
+    log = tmp_path / "worker.log"
+    command = python("-m", "streamapp", "run", str(path), "--log-level=debug")
+    with ChildProcess(command, log=log, env=environment()) as worker:
+        wait_until_said(worker, log, "is ready")
+        deadline = time.monotonic() + PATIENCE_S
+        while not await read_all(secure_kafka.bootstrap_servers, predictions):
+            assert time.monotonic() < deadline, log.read_text()
+        assert worker.stop(grace_s=PATIENCE_S) == 0
+    assert PASSWORD not in log.read_text()
+
+
+@pytest.mark.parametrize(("command", "status"), [("check", 1), ("run", 1)])
+def test_a_wrong_password_ends_the_command(
+    secure_kafka: SecureKafka, pipeline: Callable[..., Path], command: str, status: int
+) -> None:
+    ended, said = streamapp(command, str(pipeline(scram(secure_kafka))), password="wrong-secret")
+    assert ended == status
+    assert "does not accept user scorer by SCRAM-SHA-512" in said
+    assert "Traceback" not in said
+    assert "wrong-secret" not in said
+
+
+@pytest.mark.parametrize(("command", "status"), [("check", 1), ("run", 2)])
+def test_sasl_in_the_clear_is_refused_before_anything_is_sent(
+    pipeline: Callable[..., Path], command: str, status: int
+) -> None:
+    kafka = {"bootstrap.servers": "127.0.0.1:1", "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN"}
+    ended, said = streamapp(command, str(pipeline({**kafka, "sasl.username": "u", "sasl.password": "p"})))
+    assert ended == status
+    assert "sends the credentials in the clear" in said
+    assert "allow_plaintext_sasl: true" in said
+    assert PASSWORD not in said
+
+
+async def test_a_worker_listens_on_the_metrics_port_alone(
+    embedded_broker: Broker, pipeline: Callable[..., Path], tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    path = pipeline({"bootstrap.servers": embedded_broker.bootstrap_servers}, metrics={"port": port})
+    await create_topics(embedded_broker.bootstrap_servers, {yaml.safe_load(path.read_text())["source"]["topics"][0]: 1})
+    log = tmp_path / "worker.log"
+    with ChildProcess(python("-m", "streamapp", "run", str(path)), log=log) as worker:
+        wait_until_said(worker, log, "is ready")
+        assert listening(worker.pid) == [port]
+        assert psutil.Process(worker.pid).children(recursive=True) == []
