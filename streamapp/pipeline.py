@@ -13,6 +13,7 @@ from streamapp.clock import SystemClock
 from streamapp.config.settings import PipelineSettings
 from streamapp.enrich import CountingEnricher
 from streamapp.errors import ConfigError
+from streamapp.lateness import build_deadline
 from streamapp.protocols import Clock, Decoder, Encoder, Inferrer, Prepared, Router
 from streamapp.types import Failure, OutgoingBatch, RecordBatch, ScoredBatch, Variant
 
@@ -59,6 +60,7 @@ class Pipeline:
         self._encoder = encoder
         self._readable = readable
         self._clock = clock
+        self._deadline = build_deadline(settings)
 
     @classmethod
     def load(cls, path: str | Path) -> "Pipeline":
@@ -94,10 +96,18 @@ class Pipeline:
         )
 
     def prepare(self, records: RecordBatch) -> Prepared:
-        """Decode, route and enrich n records. Blocking. Raises `FeatureStoreUnavailable`."""
+        """Decode, route and enrich n records. Blocking. Raises `FeatureStoreUnavailable`.
+
+        What is late now leaves the way here; a try that is repeated while the store is down looks again.
+        """
         events = self._decoder.decode(records)
+        late = None
+        if self._deadline is not None:
+            events, late = self._deadline.judge(records, events, self._clock.now_ms())
         routes = self._router.route(events)
-        return Prepared(records, events, routes, self.enricher.enrich(events, routes))
+        if self._deadline is not None and late is not None:
+            routes, late = self._deadline.divert(routes, late)
+        return Prepared(records, events, routes, self.enricher.enrich(events, routes), late)
 
     def score(self, prepared: Prepared) -> ScoredBatch:
         """Infer. Blocking; one call at a time."""
@@ -109,7 +119,15 @@ class Pipeline:
                 # A shadow's failure is not the event's: only the answering variant can fail a row.
                 failures.update({r: f for r, f in block.failures.items() if routes.answers[r] == index})
         return ScoredBatch(
-            prepared.records, events, self.variants, routes, features, scores, failures, self._clock.now_ms()
+            prepared.records,
+            events,
+            self.variants,
+            routes,
+            features,
+            scores,
+            failures,
+            self._clock.now_ms(),
+            prepared.late,
         )
 
     def encode(self, scored: ScoredBatch) -> tuple[OutgoingBatch, ...]:

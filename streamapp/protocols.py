@@ -9,6 +9,7 @@ from streamapp.types import (
     Array,
     EventBatch,
     FeatureBlock,
+    LateRows,
     OutcomeBatch,
     OutgoingBatch,
     RecordBatch,
@@ -149,6 +150,7 @@ class Prepared:
     events: EventBatch
     routes: Routes
     features: tuple[FeatureBlock, ...]
+    late: LateRows | None = None
 
 
 class ScoringPath(Protocol):

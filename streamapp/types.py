@@ -183,11 +183,25 @@ class ScoreBlock:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LateRows:
+    """Rows that were older than the deadline when their batch was taken.
+
+    rows int64 (k,), sorted. fallbacks: per variant the rows that it would have answered and the constants that they
+    are answered with instead; empty under any other policy. Those rows have NO_VARIANT in `Routes`.
+    """
+
+    policy: str
+    rows: Int64
+    fallbacks: tuple[ScoreBlock, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ScoredBatch:
     """A batch that went through every stage; all parts speak of the same n rows.
 
     features and scores: one block per variant, in the order of `variants`. failures: every row that gets
-    no answer; a shadow's failure is in its block only. scored_at_ms: wall clock, ms since the epoch.
+    no answer; a shadow's failure is in its block only. scored_at_ms: wall clock, ms since the epoch. late: rows that
+    missed their deadline, None without any.
     """
 
     records: RecordBatch
@@ -198,6 +212,7 @@ class ScoredBatch:
     scores: tuple[ScoreBlock, ...]
     failures: Failures
     scored_at_ms: int
+    late: LateRows | None = None
 
     def __len__(self) -> int:
         return len(self.records)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 Scalar = bool | int | float | str
+LatePolicy = Literal["score_anyway", "fallback", "dead_letter"]
 
 
 class Section(BaseModel):
@@ -274,6 +275,16 @@ class BatchingSettings(Section):
     """Longest wait of the oldest row for others to join. Microseconds."""
     max_queue_size: int = Field(default=16_384, ge=1)
     """Rows waiting or in flight at which partitions are paused."""
+    deadline_ms: int | None = Field(default=None, ge=1)
+    """Age beyond which an event is late when its batch is taken for scoring; none if absent. Milliseconds."""
+    deadline_from: Literal["record", "event_time"] = "record"
+    """What an event's age is measured from: its record's timestamp, or when it happened."""
+    late_policy: LatePolicy = "score_anyway"
+    """What happens to a late event: scored and counted, answered with `fallback_scores` without features and models,
+    or sent to the dead-letter topic."""
+    fallback_scores: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
+    """Score name -> what a late event is answered with; for `late_policy: fallback`, every score of every variant that
+    answers."""
 
 
 class PredictionSettings(Section):

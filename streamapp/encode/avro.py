@@ -62,6 +62,7 @@ def _records(scored: ScoredBatch, part: Answered) -> list[dict[str, Any]]:
                 "partition": int(records.partitions[row]),
                 "offset": int(records.offsets[row]),
             },
+            "fallback": part.fallback or None,
         }
         for k, row in enumerate(part.rows.tolist())
     ]

@@ -48,11 +48,12 @@ class JsonPredictions:
             before = b"}}"
         pieces += [repeat(before + b',"source":{"topic":'), _origins(scored, part, rows)]
         pieces.append(numbers(scored.records.offsets[part.rows]))
+        end = b',"fallback":' + orjson.dumps(part.fallback) + b"}" if part.fallback else b"}"
         if self._include_event:
             # It was decoded, so it is one JSON document, and goes in byte for byte.
-            pieces += [repeat(b'},"event":'), [scored.records.values[row] or b"null" for row in rows], repeat(b"}")]
+            pieces += [repeat(b'},"event":'), [scored.records.values[row] or b"null" for row in rows], repeat(end)]
         else:
-            pieces.append(repeat(b"}}"))
+            pieces.append(repeat(b"}" + end))
         return list(map(b"".join, zip(*pieces, strict=False)))
 
 

@@ -27,6 +27,9 @@ CATALOGUE: tuple[Family, ...] = (
     Family("streamapp_predictions_total", "counter", ("variant",), "answers, by the variant that gave them"),
     Family("streamapp_scored_rows_total", "counter", ("variant",), "rows scored, as answer or as shadow"),
     Family("streamapp_dead_letters_total", "counter", ("stage", "code"), "events without an answer, by cause"),
+    Family(
+        "streamapp_late_rows_total", "counter", ("policy",), "events past their deadline, by what was done with them"
+    ),
     Family("streamapp_shadow_failures_total", "counter", ("variant",), "rows that a shadow failed to score"),
     Family("streamapp_batch_rows", "histogram", (), "rows per micro-batch", _ROWS),
     Family("streamapp_stage_seconds", "histogram", ("stage",), "seconds that a batch spent in a stage", _STAGE),

@@ -33,6 +33,8 @@ class ScoredTallies(Tallies):
         late_s = np.maximum(scored.scored_at_ms - scored.records.timestamps_ms, 0) / 1000.0
         self.histogram("streamapp_end_to_end_seconds", ()).add_all(late_s)
         self.values["streamapp_last_batch_timestamp_seconds"][()] = scored.scored_at_ms / 1000.0
+        if scored.late is not None:
+            self.count("streamapp_late_rows_total", (scored.late.policy,), len(scored.late.rows))
         self._event_time(scored)
         self._answers(scored)
         for variant, block in zip(self._variants, scored.features, strict=True):

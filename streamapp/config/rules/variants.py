@@ -16,6 +16,7 @@ def rules(settings: PipelineSettings) -> Iterator[Broken]:
         yield from _inputs(path, variant, settings)
         yield from _signature(path, variant)
     yield from _batching(settings.batching)
+    yield from _deadline(settings)
 
 
 def _inputs(path: Path, variant: VariantSettings, settings: PipelineSettings) -> Iterator[Broken]:
@@ -66,3 +67,26 @@ def _batching(batching: BatchingSettings) -> Iterator[Broken]:
             f"{batching.max_queue_size} rows cannot hold one batch of {batching.max_batch_size}",
             "make it a few times max_batch_size",
         )
+
+
+def _deadline(settings: PipelineSettings) -> Iterator[Broken]:
+    batching = settings.batching
+    fallback, scores = batching.late_policy == "fallback", batching.fallback_scores
+    if batching.deadline_ms is None:
+        for key in ("deadline_from", "late_policy", "fallback_scores"):
+            if key in batching.model_fields_set:
+                yield Broken(("batching", key), "has no effect without a deadline", "add `deadline_ms:`, or remove it")
+        return
+    if scores and not fallback:
+        at = ("batching", "fallback_scores")
+        yield Broken(at, f"has no effect with late_policy {batching.late_policy}", "set `late_policy: fallback`")
+    answering = {name: variant for name, variant in settings.variants.items() if variant.weight}
+    for name, variant in answering.items() if fallback else ():
+        for score in variant.outputs.keys() - scores.keys():
+            said = f"variant `{name}` answers `{score}`, which has no fallback"
+            yield Broken(("batching", "fallback_scores"), said, f"add `{score}: <number>`")
+    known = {score for variant in settings.variants.values() for score in variant.outputs}
+    for score in scores:
+        if score not in known:
+            at_score = ("batching", "fallback_scores", score)
+            yield Broken(at_score, f"no variant has an output `{score}`", suggestion(score, known))

@@ -22,6 +22,7 @@ FIRST = bytes.fromhex(
     "f6a1abfef962"  # scored_at
     "00"  # features
     "0e666c69676874730414"  # source
+    "00"  # fallback
 )
 
 
@@ -38,5 +39,5 @@ def test_avro_carries_what_json_carries(scored: Scored, encoder: Build) -> None:
     for value, text in zip(out.values, as_json.values, strict=True):
         assert value is not None
         read = fastavro.schemaless_reader(io.BytesIO(value), plain, None)
-        assert read == {"features": {}, **orjson.loads(text or b"")}
+        assert read == {"features": {}, "fallback": None, **orjson.loads(text or b"")}
     assert set(map(tuple, out.headers)) == {(("content-type", b"application/avro"),)}
