@@ -13,11 +13,12 @@ from pathlib import Path
 from benchmarks.broker import broker
 from benchmarks.measure import Bench, BenchmarkFailed
 from benchmarks.result import Result, table, to_json
-from benchmarks.suites import cache, cost, crayfish, inference, latency, memory, whole
+from benchmarks.suites import cache, cost, crayfish, delivery, inference, latency, memory, whole
 
 SUITES = {
     "inference": inference.run,
     "whole": whole.run,
+    "delivery": delivery.run,
     "crayfish": crayfish.run,
     "latency": latency.run,
     "cache": cache.run,

@@ -36,7 +36,7 @@ class Contender:
     name: str
     label: str
     count: int
-    changes: Mapping[str, Mapping[str, Any]] | None = None
+    changes: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ CAN_REPEAT_EVENT = "include_event" in PredictionSettings.model_fields
 """Whether a prediction record can carry the event it answers."""
 
 
-def write_pipeline(path: Path, job: Job, changes: Mapping[str, Mapping[str, Any]] | None = None) -> Path:
+def write_pipeline(path: Path, job: Job, changes: Mapping[str, Any] | None = None) -> Path:
     """Write the pipeline file of `job`; `changes` are laid over its sections."""
     document: dict[str, Any] = {
         "name": "bench",
@@ -40,7 +40,7 @@ def write_pipeline(path: Path, job: Job, changes: Mapping[str, Mapping[str, Any]
     if job.repeat_event:
         document["predictions"]["include_event"] = True
     for section, values in (changes or {}).items():
-        document.setdefault(section, {}).update(values)
+        document[section] = {**document.get(section, {}), **values} if isinstance(values, Mapping) else values
     path.write_text(yaml.safe_dump(document, sort_keys=False))
     return path
 
