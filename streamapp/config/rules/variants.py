@@ -82,7 +82,7 @@ def _deadline(settings: PipelineSettings) -> Iterator[Broken]:
         yield Broken(at, f"has no effect with late_policy {batching.late_policy}", "set `late_policy: fallback`")
     answering = {name: variant for name, variant in settings.variants.items() if variant.weight}
     for name, variant in answering.items() if fallback else ():
-        for score in variant.outputs.keys() - scores.keys():
+        for score in sorted(variant.outputs.keys() - scores.keys()):
             said = f"variant `{name}` answers `{score}`, which has no fallback"
             yield Broken(("batching", "fallback_scores"), said, f"add `{score}: <number>`")
     known = {score for variant in settings.variants.values() for score in variant.outputs}
