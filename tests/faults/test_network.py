@@ -1,0 +1,126 @@
+"""6: the network between a worker and the broker is partitioned, half open, slow, narrow, and resets."""
+
+import asyncio
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import pytest
+
+from streamapp.kafka.app import REBALANCE_GRACE_S
+from streamapp.kafka.line import RETRY_LONGEST_S
+from tests.faults import bugs_outside, oracle
+from tests.faults.modes import DELIVERIES
+from tests.faults.oracle import Verdict
+from tests.faults.own_broker import own_broker
+from tests.faults.proxy import BOTH, Faults, Proxy
+from tests.faults.stage import Stage
+from tests.faults.trial import Trial
+from tests.faults.workers import Worker
+from tests.faults.workplace import DRAIN_S, SESSION_S, write_pipeline
+
+BACK_AT_WORK_S = SESSION_S + DRAIN_S + REBALANCE_GRACE_S + RETRY_LONGEST_S + 5.0
+"""The group may have to form anew, for which it waits a rebalance's length, and publishing to be tried again."""
+CUT_ABOVE_BYTES = 2_000
+"""A request larger than this carries records."""
+RESETS = 4
+PROGRESS_PER_S = 5.0
+"""What both workers together must do at least, whatever the one behind the proxy suffers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """cut_off: the worker behind it is out of its group by the end, and what it had in flight is done by another."""
+
+    name: str
+    faults: Faults
+    seconds: float
+    cut_off: bool
+
+
+SHORT = (
+    Trouble("partition", Faults(held=BOTH), SESSION_S + 3.0, True),
+    Trouble("answers_held", Faults(held=frozenset({"down"})), SESSION_S + 3.0, True),
+    Trouble("later_100_ms", Faults(delay_s=0.1), 3.0, False),
+    Trouble("narrow_3_mbit", Faults(bits_per_s=3e6), 3.0, False),
+)
+LONG = (
+    *SHORT,
+    Trouble("requests_held", Faults(held=frozenset({"up"})), SESSION_S + 3.0, True),
+    Trouble("long_partition", Faults(held=BOTH), 45.0, True),
+)
+TROUBLES = {"short": SHORT, "long": LONG}
+
+
+def behind(stage: Stage, proxy: Proxy) -> None:
+    """From now on new workers reach the broker through `proxy`."""
+    document = deepcopy(stage.document)
+    document["kafka"]["bootstrap.servers"] = f"127.0.0.1:{proxy.port}"
+    write_pipeline(stage.pipeline, document)
+
+
+async def at_work(stage: Stage, worker: Worker) -> None:
+    """Return once `worker` has partitions and scores: a fault that hits an idle worker shows nothing."""
+    entered = worker.gate.entered
+    if not await stage.until(lambda: worker.gate.entered > entered, BACK_AT_WORK_S):
+        stage.find(oracle.STUCK, f"worker {worker.number} has not come back within {BACK_AT_WORK_S:.0f} s")
+
+
+async def endure(stage: Stage, proxy: Proxy, trouble: Trouble) -> None:
+    answered = len(stage.watcher.answered)
+    await stage.snapshot(trouble.name, excuses_workers=1 if trouble.cut_off else 0)
+    proxy.apply(trouble.faults)
+    await asyncio.sleep(trouble.seconds)
+    progress = len(stage.watcher.answered) - answered
+    if progress < PROGRESS_PER_S * trouble.seconds:
+        stage.find(oracle.STUCK, f"{progress} answers during {trouble.seconds:.0f} s of {trouble.name}")
+    proxy.heal()
+    # What was held arrives now; what the worker adds to it before it hears that it is out was done by others.
+    after = await stage.snapshot(f"after {trouble.name}", excuses_workers=1 if trouble.cut_off else 0)
+    stage.figures[f"{trouble.name}_s"] = await stage.recovery_s(after, BACK_AT_WORK_S)
+
+
+async def reset(stage: Stage, proxy: Proxy) -> None:
+    """In the middle of a request with records, again and again, and all connections at once in the end."""
+    before = proxy.resets
+    for number in range(RESETS):
+        proxy.reset_within(CUT_ABOVE_BYTES)
+        if not await stage.until(lambda least=before + number + 1: proxy.resets >= least, BACK_AT_WORK_S):
+            stage.find(oracle.STUCK, f"no batch through the proxy within {BACK_AT_WORK_S:.0f} s of {number} resets")
+    proxy.reset()
+    after = await stage.snapshot("after resets")
+    stage.figures["resets_s"] = await stage.recovery_s(after, BACK_AT_WORK_S)
+    stage.figures["resets"] = proxy.resets
+
+
+async def scene(stage: Stage, proxy: Proxy, troubles: Sequence[Trouble], *, resets: bool) -> Verdict:
+    """One worker behind the proxy, one beside it."""
+    stage.worker()
+    behind(stage, proxy)
+    worker = stage.worker()
+    stage.feeder.start(stage.size.rate)
+    await stage.until_answered(100)
+    for trouble in troubles:
+        await at_work(stage, worker)
+        await endure(stage, proxy, trouble)
+    if resets:
+        await at_work(stage, worker)
+        await reset(stage, proxy)
+    return await stage.finish()
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+async def test_nothing_is_lost(trial: Trial, delivery: str) -> None:
+    with Proxy() as proxy, own_broker(trial, proxy=proxy) as broker:
+        async with trial.stage(delivery, bootstrap_servers=broker.bootstrap_servers) as stage:
+            trial.passed(stage, await scene(stage, proxy, TROUBLES[trial.size.name], resets=True))
+
+
+@pytest.mark.parametrize("delivery", DELIVERIES)
+async def test_giving_up_on_a_delivery_is_caught(trial: Trial, delivery: str) -> None:
+    trial = trial.with_bug(bugs_outside.gives_up_on_delivery)
+    membership = {"session.timeout.ms": 30_000}  # or the group would form anew, and do the work again after all
+    partition = Trouble("partition", Faults(held=BOTH), 5.0, False)
+    with Proxy() as proxy, own_broker(trial, proxy=proxy) as broker:
+        async with trial.stage(delivery, bootstrap_servers=broker.bootstrap_servers, kafka=membership) as stage:
+            trial.caught(stage, await scene(stage, proxy, [partition], resets=False), oracle.LOST)
