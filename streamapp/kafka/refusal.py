@@ -76,7 +76,12 @@ async def _look(host: str, port: int, options: Mapping[str, Any]) -> None:
         await _look_for_tls(where, host, port, protocol)
     else:
         await _check_tls(where, host, port, context, protocol)
-    await _check_mechanism(where, host, port, options)
+    try:
+        await _check_mechanism(where, host, port, options)
+    except (OSError, EOFError):
+        if context is not None:
+            await _check_our_certificate(where, host, port, context)
+        raise
     if protocol.startswith("SASL"):
         await _check_credentials(where, host, port, options)
 
@@ -106,7 +111,13 @@ async def _check_tls(where: str, host: str, port: int, context: ssl.SSLContext, 
             remedy = f"use the port of its TLS listener, or {plain} if the network is trusted"
             raise Refusal(where, f"does not speak TLS, `kafka.security.protocol` is {protocol}", remedy) from error
         raise
+    await line.close()
+
+
+async def _check_our_certificate(where: str, host: str, port: int, context: ssl.SSLContext) -> None:
+    line = await Line.open(host, port, context)
     try:
+        # Nothing is sent: a broker that hangs up on unread bytes resets the connection, and its alert is lost.
         await asyncio.wait_for(line.wait_for_alert(), ALERT_S)
     except asyncio.TimeoutError:
         return
