@@ -5,11 +5,14 @@ One transactional id per *input partition*, so that whoever is assigned a partit
 
 1. Fence: `InitProducerId` ends what was open under this id and bumps its epoch, so nobody else's transaction on
    this partition can commit from now on. Only then is the committed offset read, once it is stable.
-2. Write: the outputs of one batch that answer this partition go whole into the open transaction.
-3. Commit, every commit interval: the offset after the last of them, then the transaction.
+2. Write: the outputs of one batch that answer this partition go whole into the open transaction. Nobody waits for
+   the broker to acknowledge them, as nothing counts before the commit.
+3. Commit, every commit interval: once all is acknowledged, the offset after the last of them, then the transaction.
 4. Anything fails: the producer is dropped and 1 is done again. Now the stored offset says what became of the
    transaction. It is where the transaction was to bring it: committed. It is where the transaction began: what was
    written is written again. It is elsewhere: another worker took over, and this one starts over.
+5. A record is refused for its size: from then on each write waits for its acknowledgement, so that the refusal
+   reaches whoever can send a dead letter instead.
 """
 
 import asyncio
@@ -19,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streamapp.errors import PublishError
@@ -78,6 +81,7 @@ class PartitionTransactions:
         self._mark = (-1, -1)
         self._target: int | None = None
         self._over = False
+        self._pending: list[asyncio.Future[Any]] = []
 
     async def fence(self) -> None:
         """End what an earlier holder left open, and learn the committed offset. Raises `PublishError`."""
@@ -107,18 +111,17 @@ class PartitionTransactions:
             if not self._written and (settled is None or settled <= (self.committed or 0)):
                 return  # opening found out that the last attempt had gone through
             target = self._written[-1].span.stop if self._written else settled or 0
-            self._target = target
             offsets = {TopicPartition(*self._partition): OffsetAndMetadata(target, "")}
+            await asyncio.gather(*self._pending)
             await producer.send_offsets_to_transaction(offsets, self._common.group)
+            self._target = target
             await producer.commit_transaction()
             self._finish(target)
 
     async def close(self) -> None:
         """Disconnect. What is open stays so until it times out, or until the partition's next holder ends it."""
         self._over = True
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await discard(producer)
+        await self._drop()
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
@@ -130,6 +133,8 @@ class PartitionTransactions:
                 if isinstance(error, ProducerFenced):
                     self._over = True
                     raise StartOver(f"{self._name()} was taken over by another worker") from error
+                if isinstance(error, MessageSizeTooLargeError):
+                    self._sender.careful = True
                 if isinstance(error, KafkaError):
                     raise PublishError(f"the transaction of {self._name()} failed: {error!r}") from error
                 raise
@@ -177,6 +182,9 @@ class PartitionTransactions:
             raise PublishError(f"the committed offset of {self._name()} could not be read") from error
 
     async def _put(self, producer: AIOKafkaProducer, unit: Unit) -> None:
+        if not self._sender.careful:
+            self._pending += await self._sender.enqueue(producer, unit.batches)
+            return
         sent = await self._sender.send(producer, unit.batches)
         if sent.refused:
             raise Rejected(sent.refused, without(unit.batches, sent.refused))
@@ -186,12 +194,22 @@ class PartitionTransactions:
     def _finish(self, committed: int) -> None:
         self.committed, self._target, self._begun = committed, None, False
         self._written.clear()
+        self._pending.clear()
 
     async def _drop(self) -> None:
         producer, self._producer = self._producer, None
         self._begun = False
         if producer is not None:
             await discard(producer)
+        for future in self._pending:
+            future.add_done_callback(_seen)
+        self._pending.clear()
 
     def _name(self) -> str:
         return f"{self._partition.topic}-{self._partition.number}"
+
+
+def _seen(future: "asyncio.Future[Any]") -> None:
+    """What became of a record batch is read off the stored offset: its own failure is nobody's news."""
+    if not future.cancelled():
+        future.exception()

@@ -13,6 +13,7 @@ import numpy as np
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
 from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from streamapp.errors import PublishError, RecordTooLarge
 from streamapp.types import Int32, Int64, OutgoingBatch
@@ -105,6 +106,8 @@ class BatchSender:
     def __init__(self, batch_bytes: int = BATCH_BYTES) -> None:
         self.batch_bytes = batch_bytes
         """Largest record batch; halved when a broker refuses one of several records."""
+        self.careful = False
+        """Whether a transaction waits for each record batch to be acknowledged; since a record was refused."""
 
     async def send(self, producer: AIOKafkaProducer, batches: Sequence[OutgoingBatch]) -> Sent:
         """Return once every record is acknowledged or has failed; order is kept per partition."""
@@ -115,16 +118,26 @@ class BatchSender:
             _worst([sent.error for sent in outcomes]),
         )
 
+    async def enqueue(
+        self, producer: AIOKafkaProducer, batches: Sequence[OutgoingBatch]
+    ) -> "list[asyncio.Future[Any]]":
+        """Hand every record to the producer; the futures say later what became of them. Waits while the producer
+        has a record batch of the same partition waiting. Raises `KafkaError`."""
+        found = []
+        for batch in batches:
+            for partition, rows in await _by_partition(producer, batch):
+                at = 0
+                while at < len(rows):
+                    builder, at = _filled(producer, batch, rows, at)
+                    found.append(await producer.send_batch(builder, batch.topic, partition=partition))
+        return found
+
     async def _send_one(self, producer: AIOKafkaProducer, batch: OutgoingBatch) -> Sent:
         try:
-            count = len(await producer.partitions_for(batch.topic))
+            groups = await _by_partition(producer, batch)
         except KafkaError as error:
             return Sent([batch], [], error)
-        chosen = output_partitions(batch, count)
-        order = np.argsort(chosen, kind="stable")
-        bounds = np.flatnonzero(np.diff(chosen[order])) + 1
-        groups = np.split(order, bounds)
-        results = await asyncio.gather(*[self._fill(producer, batch, int(chosen[g[0]]), g) for g in groups])
+        results = await asyncio.gather(*[self._fill(producer, batch, partition, rows) for partition, rows in groups])
         return Sent(
             [take(batch, rows) for rows, _, _ in results if len(rows)],
             [take(batch, rows) for _, rows, _ in results if len(rows)],
@@ -137,18 +150,10 @@ class BatchSender:
         """Send `rows` to one partition: rows left, rows refused, error. One record batch is under way at a time,
         so that none overtakes a failed one."""
         nothing = rows[:0]
-        now_ms = int(time.time() * 1000)
-        keys, values, headers = batch.keys, batch.values, batch.headers
         at = 0
         while at < len(rows):
-            builder = producer.create_batch()
-            append = builder.append
             start = at
-            for i in rows[start:].tolist():
-                if append(timestamp=now_ms, key=keys[i], value=values[i], headers=list(headers[i])) is None:
-                    break
-                at += 1
-            builder.close()
+            builder, at = _filled(producer, batch, rows, start)
             size = builder.size()
             try:
                 await (await producer.send_batch(builder, batch.topic, partition=partition))
@@ -160,6 +165,29 @@ class BatchSender:
             except KafkaError as error:
                 return rows[start:], nothing, error
         return nothing, nothing, None
+
+
+async def _by_partition(producer: AIOKafkaProducer, batch: OutgoingBatch) -> list[tuple[int, Int64]]:
+    """The output partitions of a batch, and the rows that go to each, in order."""
+    chosen = output_partitions(batch, len(await producer.partitions_for(batch.topic)))
+    order = np.argsort(chosen, kind="stable")
+    bounds = np.flatnonzero(np.diff(chosen[order])) + 1
+    return [(int(chosen[rows[0]]), rows) for rows in np.split(order, bounds) if len(rows)]
+
+
+def _filled(producer: AIOKafkaProducer, batch: OutgoingBatch, rows: Int64, start: int) -> tuple[BatchBuilder, int]:
+    """A record batch with as many of `rows` from `start` on as fit, and where the rest begins."""
+    keys, values, headers = batch.keys, batch.values, batch.headers
+    now_ms = int(time.time() * 1000)
+    builder = producer.create_batch()
+    append = builder.append
+    at = start
+    for i in rows[start:].tolist():
+        if append(timestamp=now_ms, key=keys[i], value=values[i], headers=list(headers[i])) is None:
+            break
+        at += 1
+    builder.close()
+    return builder, at
 
 
 def _worst(errors: Sequence[KafkaError | None]) -> KafkaError | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
+from streamapp.errors import PublishError
 from streamapp.kafka.ledger import Partition, Span
 from streamapp.kafka.partition_transactions import PartitionTransactions, StartOver, Transactional, Unit
 from streamapp.kafka.sending import BatchSender, Rejected
@@ -29,6 +30,7 @@ class Desk:
     output: str
     group: str
     holders: list[PartitionTransactions] = field(default_factory=list)
+    sender: BatchSender = field(default_factory=BatchSender)
 
     @property
     def common(self) -> Transactional:
@@ -36,7 +38,7 @@ class Desk:
 
     async def holder(self) -> PartitionTransactions:
         """One more holder, who has fenced those before."""
-        found = PartitionTransactions(Partition(self.source, 0), len(self.holders), self.common, BatchSender())
+        found = PartitionTransactions(Partition(self.source, 0), len(self.holders), self.common, self.sender)
         self.holders.append(found)
         await found.fence()
         return found
@@ -130,8 +132,10 @@ async def test_a_zombie_that_connects_anew_sees_that_it_was_replaced(desk: Desk)
     with pytest.raises(StartOver, match="stands at 2, not at None"):
         await zombie.commit(None)
     assert (await desk.answered(), await desk.stored()) == ([0, 1], 2)
+    await owner.write(desk.unit(2, 4))
     with pytest.raises(StartOver):  # it was fenced by the zombie's attempt, and takes the partition up anew
-        await owner.write(desk.unit(2, 4))
+        await owner.commit(None)
+    assert (await desk.answered(), await desk.stored()) == ([0, 1], 2)
 
 
 async def test_what_was_written_survives_the_connection(desk: Desk) -> None:
@@ -167,15 +171,32 @@ async def test_a_commit_that_never_arrived_is_done_again(desk: Desk) -> None:
 
 
 async def test_a_record_that_is_too_large_takes_nothing_with_it(desk: Desk) -> None:
+    large = desk.unit(3, 4, size=2_000_000)
     holder = await desk.holder()
     await holder.write(desk.unit(0, 3))
-    large = desk.unit(3, 4, size=2_000_000)
+    await holder.write(large)
+    with pytest.raises(PublishError, match="MessageSizeTooLarge"):
+        await holder.commit(None)
+    with pytest.raises(StartOver, match="refused now"):
+        await holder.commit(None)
+    again = await desk.holder()
+    await again.write(desk.unit(0, 3))
     with pytest.raises(Rejected) as rejected:
-        await holder.write(large)
+        await again.write(large)
     assert [batch.rows.tolist() for batch in rejected.value.records] == [[0]]
-    await holder.write(desk.unit(3, 4))
-    await holder.commit(None)
+    await again.write(desk.unit(3, 4))
+    await again.commit(None)
     assert (await desk.answered(), await desk.stored()) == ([0, 1, 2, 3], 4)
+
+
+async def test_record_batches_that_are_too_large_are_made_smaller(desk: Desk) -> None:
+    desk.sender.batch_bytes = 4_000_000
+    holder = await desk.holder()
+    await holder.write(desk.unit(0, 40, size=50_000))
+    while holder.committed is None:
+        with suppress(PublishError):
+            await holder.commit(None)
+    assert (await desk.answered(), await desk.stored()) == (list(range(40)), 40)
 
 
 async def test_the_stable_offset_is_not_read_while_a_transaction_may_change_it(desk: Desk) -> None:
