@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from streamapp.config.rules import event, features, kafka, outcomes, topics, variants
+from streamapp.config.rules import event, features, kafka, outcomes, topics, variants, worker
 from streamapp.config.rules.broken import Broken
 from streamapp.config.settings import PipelineSettings
 
@@ -17,3 +17,4 @@ def broken_rules(settings: PipelineSettings) -> Iterator[Broken]:
     yield from variants.rules(settings)
     yield from features.rules(settings)
     yield from outcomes.rules(settings)
+    yield from worker.rules(settings)

@@ -132,3 +132,11 @@ def test_what_the_later_stages_allow_is_not_refused(report):
     assert report("weight: 1", "weight: 1\n    shadow: 0.5") == ""
     assert report("inputs:\n", "inputs:\n      y: customer:mean_amount\n      z: [payment_id]\n") == ""
     assert report("[web, app]", "[1, 2]") == ""
+
+
+def test_the_watch_over_progress_outlasts_a_read_of_the_store(report):
+    worker = "dead_letters: {topic: dead}\nworker: {progress_timeout_s: %s}"
+    said = report("dead_letters: {topic: dead}", worker % 5)
+    assert "worker.progress_timeout_s: 5 s is no longer than one read of the online store may take" in said
+    assert report("dead_letters: {topic: dead}", worker % 5.5) == ""
+    assert report("dead_letters: {topic: dead}", worker % "null") == ""
