@@ -50,7 +50,9 @@ async def test_a_worker_over_a_secure_connection(
     assert await bench.committed() == dict.fromkeys(range(PARTITIONS), 100)
     said = bench.said(worker)
     assert "aiokafka.conn" in said
-    secrets = {PASSWORD, KEY_PASSWORD, *((tmp_path / "token").read_text().split() if "BEARER" in way else ())}
+    # aiokafka cuts long bytes off: the beginning of a token is what would show.
+    tokens = [(tmp_path / "token").read_text()[:60]] if "BEARER" in way else []
+    secrets = {PASSWORD, KEY_PASSWORD, *tokens}
     assert [form for secret in secrets for form in forms(secret) if form in said] == []
 
 
