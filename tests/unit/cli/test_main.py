@@ -29,7 +29,9 @@ def command(monkeypatch, capsys):
     root.handlers[:], root.level = before
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["check", "--help"], ["demo", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["check", "--help"], ["demo", "--help"], ["dlq", "replay", "--help"]]
+)
 def test_help_imports_nothing_heavy(arguments):
     code = (
         "import sys\nfrom streamapp.cli.main import main\n"
