@@ -6,37 +6,52 @@ when the product changes under it.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from uuid import uuid4
 
 import numpy as np
+from aiokafka import AIOKafkaProducer
 
 from streamapp.encode.build import RecordEncoder
 from streamapp.errors import StreamappError
+from streamapp.kafka.chunk import Store
 from streamapp.kafka.ledger import Ledger, Partition, Span
 from streamapp.kafka.line import ProductionLine
-from streamapp.kafka.publisher import KafkaPublisher, take
+from streamapp.kafka.partition_transactions import PartitionTransactions, Transactional, Unit
+from streamapp.kafka.transactions import Transactions
 from streamapp.kafka.worker import Worker
 from streamapp.types import OutgoingBatch, ScoredBatch
+from tests.faults.scenes import Deliver, wrap_delivery
 
 log = logging.getLogger(__name__)
 
 LATE_S = 2.0
 """How long `does_not_await_delivery` keeps what it says is delivered."""
+RARELY_S = 10.0
+"""How long `commits_apart_from_outputs` leaves a transaction open."""
 
 
 def commits_when_opened() -> None:
     """A record counts as answered as soon as it was fetched."""
-    really_open = Ledger.open
+    really_open, really_commit = Ledger.open, PartitionTransactions.commit
 
     def open_(self: Ledger, span: Span) -> Span | None:
         opened = really_open(self, span)
         if opened is not None:
-            page = self._pages[opened.partition]
-            page.done = opened.stop
+            self._pages[opened.partition].done = opened.stop
         return opened
+
+    async def commit(self: PartitionTransactions, settled: int | None) -> None:
+        if self._written and settled is not None:
+            last = self._written[-1]
+            self._written[-1] = Unit(replace(last.span, stop=max(settled, last.span.stop)), last.batches)
+        await really_commit(self, settled)
 
     Ledger.open = open_  # type: ignore[method-assign]
     Ledger.settle = lambda self, span: True  # type: ignore[method-assign]
+    PartitionTransactions.commit = commit  # type: ignore[method-assign]
 
 
 def commits_highest_settled() -> None:
@@ -52,26 +67,50 @@ def commits_highest_settled() -> None:
     Ledger.settle = settle  # type: ignore[method-assign]
 
 
+def commits_apart_from_outputs() -> None:
+    """Exactly once: offsets are committed by themselves, before the transactions that hold the outputs."""
+    really_commit = Transactions.commit
+    due_s = [0.0]
+
+    async def rarely(self: Transactions, settled: Mapping[Partition, int]) -> dict[Partition, int]:
+        if settled and time.monotonic() >= due_s[0]:
+            due_s[0] = time.monotonic() + RARELY_S
+            await really_commit(self, settled)
+        return {}
+
+    async def commit(self: Worker, store: Store) -> bool:
+        offsets = self._ledger.committable()
+        if self._transactions is not None:
+            await self._transactions.commit(offsets)
+        if not offsets or not await store(offsets):
+            return False
+        self._ledger.committed(offsets, self._generation)
+        return True
+
+    Transactions.commit = rarely  # type: ignore[method-assign]
+    Worker.commit = commit  # type: ignore[method-assign]
+
+
 def does_not_await_delivery() -> None:
     """Publishing says that it is done, and sends later."""
-    really_publish = KafkaPublisher.publish
+    sending: set[asyncio.Task[None]] = set()
 
-    async def late(self: KafkaPublisher, batches: Sequence[OutgoingBatch]) -> None:
-        await asyncio.sleep(LATE_S)
-        try:
-            await really_publish(self, batches)
-        except StreamappError as error:
-            log.warning("swallowed: %s", error)
+    def wrapped(deliver: Deliver) -> Deliver:
+        async def late(batches: Sequence[OutgoingBatch], spans: Sequence[Span], ends: Sequence[int]) -> None:
+            await asyncio.sleep(LATE_S)
+            try:
+                await deliver(batches, spans, ends)
+            except StreamappError as error:
+                log.warning("swallowed: %s", error)
 
-    async def publish(self: KafkaPublisher, batches: Sequence[OutgoingBatch]) -> None:
-        task = asyncio.ensure_future(late(self, list(batches)))
-        _LATE.add(task)
-        task.add_done_callback(_LATE.discard)
+        async def at_once(batches: Sequence[OutgoingBatch], spans: Sequence[Span], ends: Sequence[int]) -> None:
+            task = asyncio.ensure_future(late(list(batches), spans, ends))
+            sending.add(task)
+            task.add_done_callback(sending.discard)
 
-    KafkaPublisher.publish = publish  # type: ignore[method-assign]
+        return at_once
 
-
-_LATE: set["asyncio.Task[None]"] = set()
+    wrap_delivery(wrapped)
 
 
 def skips_drain() -> None:
@@ -100,13 +139,33 @@ def ignores_generation() -> None:
     ProductionLine.drop_waiting = lambda self: None  # type: ignore[method-assign]
 
 
+def shares_no_transactional_id() -> None:
+    """Exactly once: every producer has a transactional id of its own, so that nobody fences anybody."""
+    really_produce = Transactional.producer
+
+    async def producer(self: Transactional, partition: Partition, batch_bytes: int) -> AIOKafkaProducer:
+        return await really_produce(replace(self, group=f"{self.group}-{uuid4().hex}"), partition, batch_bytes)
+
+    Transactional.producer = producer  # type: ignore[method-assign]
+
+
 def reverses_batches() -> None:
-    """The predictions of a batch leave with the last row first."""
+    """The predictions for one partition leave with the last one first."""
     really_encode = RecordEncoder.predictions
 
     def predictions(self: RecordEncoder, scored: ScoredBatch) -> OutgoingBatch:
         batch = really_encode(self, scored)
-        return take(batch, np.arange(len(batch))[::-1])
+        order = np.arange(len(batch))
+        for number in np.unique(batch.partitions):
+            at = np.flatnonzero(batch.partitions == number)
+            order[at] = at[::-1]
+        picked = order.tolist()
+        return replace(
+            batch,
+            keys=[batch.keys[i] for i in picked],
+            values=[batch.values[i] for i in picked],
+            headers=[batch.headers[i] for i in picked],
+        )
 
     RecordEncoder.predictions = predictions  # type: ignore[method-assign]
 
@@ -119,3 +178,9 @@ def forgets_to_commit() -> None:
         return {at: offset for at, offset in really(self).items() if self._pages[at].committed is None}
 
     Ledger.committable = committable  # type: ignore[method-assign]
+
+
+def delivers_without_transactions() -> None:
+    """Exactly once: neither outputs nor offsets are in a transaction, and offsets are hardly committed."""
+    Worker._exactly_once = lambda self: None  # type: ignore[method-assign]
+    forgets_to_commit()

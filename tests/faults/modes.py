@@ -3,5 +3,4 @@
 AT_LEAST_ONCE = "at_least_once"
 EXACTLY_ONCE = "exactly_once"
 
-DELIVERIES = (AT_LEAST_ONCE,)
-"""Adding `EXACTLY_ONCE` here makes every case run in both modes."""
+DELIVERIES = (AT_LEAST_ONCE, EXACTLY_ONCE)

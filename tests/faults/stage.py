@@ -23,10 +23,12 @@ from tests.faults.oracle import History, Numbered, Snapshot, Verdict
 from tests.faults.size import Size
 from tests.faults.watcher import Watcher
 from tests.faults.workers import PATIENCE_S, Plant, Worker
-from tests.faults.workplace import COMMIT_S, IN_FLIGHT_ROWS, lay_out, merged, settings, write_pipeline
+from tests.faults.workplace import COMMIT_S, DRAIN_S, IN_FLIGHT_ROWS, lay_out, merged, settings, write_pipeline
 from tests.kafka_io import create_topics, read_all
 
 _LOOK_AGAIN_S = 0.02
+LEAVE_S = 10.0
+"""For committing and leaving the group, on top of draining (`streamapp.kafka.worker.LEAVE_S`)."""
 
 
 class Stage:
@@ -133,6 +135,8 @@ class Stage:
         worker.signal(signal.SIGTERM)
         await self.until(lambda: not worker.running, within_s)
         took_s = time.monotonic() - began_s
+        if not worker.running:
+            worker.end()
         await self.snapshot(f"stop of worker {worker.number}")
         return worker.child.exit_status, took_s
 
@@ -168,12 +172,13 @@ class Stage:
 
     async def until_answered(self, events: int, within_s: float = PATIENCE_S) -> None:
         """Return once that many inputs have an answer; a finding `stuck` if they don't get it in time."""
-        if not await self.until(lambda: len(self.watcher.answered) >= events, within_s):
-            self.find(oracle.STUCK, f"{len(self.watcher.answered)} of {events} answered after {within_s:.0f} s")
+        await self.until(lambda: len(self.watcher.answered) >= events or self._nobody_works(), within_s)
+        if len(self.watcher.answered) < events:
+            self.find(oracle.STUCK, f"{len(self.watcher.answered)} of {events} answered after {within_s:.0f} s or less")
 
-    async def recovery_s(self, since: Snapshot, within_s: float) -> float:
+    async def recovery_s(self, since: Snapshot, within_s: float, figure: str = "recovery_s") -> float:
         """Seconds from a disturbance until every partition gave a new answer, written after it; a finding `stuck`
-        and `within_s` where one does not. Feed all partitions meanwhile."""
+        and `within_s` where one does not. Feed all partitions meanwhile. The longest is kept as `figure`."""
         before = {answer.place for answer in self.watcher.answers if answer.at.offset < since.ends[answer.at[:2]]}
         first_s: dict[int, float] = {}
         looked = 0
@@ -192,7 +197,7 @@ class Stage:
             self.find(oracle.STUCK, f"{since.what}: partitions {sorted(first_s)} back after {within_s:.1f} s")
             return within_s
         took_s = max(first_s.values()) - since.at_s
-        self.figures["recovery_s"] = max(took_s, self.figures.get("recovery_s", 0.0))
+        self.figures[figure] = max(took_s, self.figures.get(figure, 0.0))
         return took_s
 
     def find(self, kind: str, text: str) -> None:
@@ -206,9 +211,7 @@ class Stage:
         for worker in self.workers:
             if worker.frozen:
                 self.thaw(worker)
-        for worker in self.workers:
-            if worker.running:
-                await self.stop(worker)
+        await self._stop_all()
         verdict = oracle.judge(await self.history(), self.findings)
         kills = sum(snapshot.what.startswith("kill") for snapshot in self.snapshots)
         figures = {"kills": kills, **self.figures}
@@ -250,10 +253,23 @@ class Stage:
             committed = await self.committed()
             if all(committed.get(partition, 0) >= end for partition, end in ends.items()):
                 return
-            if time.monotonic() > deadline_s:
+            if time.monotonic() > deadline_s or self._nobody_works():
                 self.find(oracle.STUCK, f"committed {committed} of {ends} after {within_s:.0f} s")
                 return
             await asyncio.sleep(0.1)
+
+    async def _stop_all(self) -> None:
+        for worker in self.workers:
+            if worker.running:
+                worker.signal(signal.SIGTERM)
+        if not await self.until(self._nobody_works, DRAIN_S + LEAVE_S):
+            left = [worker.number for worker in self.workers if worker.running]
+            self.find(oracle.STUCK, f"workers {left} did not end")
+        self._end_workers()
+        await self.snapshot("the end")
+
+    def _nobody_works(self) -> bool:
+        return not any(worker.running for worker in self.workers)
 
     def _end_workers(self) -> None:
         for worker in self.workers:

@@ -9,8 +9,6 @@ from tests.faults.stage import Stage
 from tests.faults.trial import Trial
 from tests.faults.workplace import DRAIN_S
 
-ASSIGNED = " holds "
-
 
 async def scene(stage: Stage) -> Verdict:
     await stage.feeder.feed(2000)
@@ -22,9 +20,9 @@ async def scene(stage: Stage) -> Verdict:
         stage.figures["exit_s"] = max(took_s, stage.figures.get("exit_s", 0.0))
         if status != 0 or took_s > DRAIN_S:
             stage.find("late or failed", f"worker {worker.number}: status {status} after {took_s:.1f} s")
-        assigned = worker.said().count(ASSIGNED)
+        assigned = worker.assignments
         worker.start()
-        await worker.wait_until_said(ASSIGNED, assigned + 1)
+        await worker.wait_until_assigned(assigned + 1)
     return await stage.finish()
 
 

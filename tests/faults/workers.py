@@ -14,6 +14,8 @@ from tests.faults.workplace import python_path
 PATIENCE_S = 40.0
 """How long a process may take for something that no promise limits (starting, saying a line)."""
 
+_ASSIGNED = " holds "
+
 Plant = Callable[[], None]
 """A function of a module that patches product classes in the process that calls it (see `bugs.py`)."""
 
@@ -35,6 +37,7 @@ class Worker:
 
     def start(self) -> None:
         """Launch it; its log and gate stay those of before."""
+        self.end()
         self._child = ChildProcess(self._command, log=self.log, env=self._env)
         self.frozen = False
 
@@ -58,6 +61,15 @@ class Worker:
         """SIGKILL, and return once it is gone."""
         if self._child is not None:
             self._child.stop(grace_s=0.0)
+
+    @property
+    def assignments(self) -> int:
+        """How often it was assigned partitions, or none."""
+        return self.said().count(_ASSIGNED)
+
+    async def wait_until_assigned(self, times: int) -> None:
+        """Return once it was assigned partitions that often."""
+        await self.wait_until_said(_ASSIGNED, times)
 
     def said(self) -> str:
         """Its log so far."""
