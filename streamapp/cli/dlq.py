@@ -1,6 +1,7 @@
 """`streamapp dlq`: dead letters, looked at and sent back."""
 
 import asyncio
+import logging
 import sys
 from enum import Enum
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import typer
 
 from streamapp.cli.arguments import Overrides, PipelineFile
 
-app = typer.Typer(name="dlq", help="Dead letters: list, show, replay. Nothing is ever deleted.", no_args_is_help=True)
+app = typer.Typer(name="dlq", no_args_is_help=True)
 
 
 def _several(name: str, what: str, metavar: str = "TEXT") -> Any:
@@ -26,6 +27,14 @@ Partitions = Annotated[list[int], _several("--partition", "Only this partition."
 Letters = Annotated[list[str], _several("--letter", "Only this one, written as in `show`.", "ADDRESS")]
 Since = Annotated[str | None, typer.Option(metavar="TIME", help="Written at or after: ISO 8601, or ago: 2h, 7d.")]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Written before.")]
+
+
+@app.callback()
+def _quiet() -> None:
+    """Dead letters: list, show, replay. Nothing is ever deleted."""
+    # What stops a command is raised and told once; aiokafka logs it as well, with its stack, and leaves futures unread.
+    for library in ("aiokafka", "asyncio"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 class Output(str, Enum):
