@@ -47,8 +47,9 @@ _ANSWERED = "streamapp_events_total"
 
 @dataclass(slots=True)
 class Soak:
-    """What was measured. rss_mib and lag: a sample a second (unless told otherwise), each with its time in at_s. peak: events per second on
-    a backlog; rate: fed. unanswered: events acknowledged by the broker that have no answer at the end."""
+    """What was measured. rss_mib and lag: a sample a second (unless told otherwise), each with its time in at_s.
+    peak: events per second on a backlog; rate: fed. unanswered: events acknowledged by the broker that have no answer
+    at the end."""
 
     rate: float
     most_mib_per_hour: float = MOST_MIB_PER_HOUR
