@@ -17,7 +17,7 @@ from tests.secure_kafka import SecureKafka
 from tests.secure_ways import bearer, in_the_clear, mtls, over_tls, scram, token_file
 
 WAIT_S = 3600.0
-SOON_S = 10.0
+SOON_S = 20.0
 
 Way = Callable[[SecureKafka, Path], dict[str, Any]]
 
