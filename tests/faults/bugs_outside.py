@@ -11,6 +11,12 @@ from streamapp.kafka.publisher import KafkaPublisher
 from streamapp.pipeline import Pipeline
 from streamapp.protocols import Prepared
 from streamapp.types import Failure, OutgoingBatch, ScoredBatch
+from tests.faults import oracle
+from tests.faults.bugs import delivers_without_transactions
+from tests.faults.modes import AT_LEAST_ONCE, EXACTLY_ONCE
+from tests.faults.scenes import Deliver, wrap_delivery
+from tests.faults.workers import PATIENCE_S
+from tests.faults.workplace import SESSION_S
 
 log = logging.getLogger(__name__)
 
@@ -40,15 +46,17 @@ _ABANDONED: list[object] = []
 
 def takes_refusal_for_delivery() -> None:
     """What the broker refuses counts as delivered."""
-    really_publish = KafkaPublisher.publish
 
-    async def publish(self: KafkaPublisher, batches: Sequence[OutgoingBatch]) -> None:
-        try:
-            await really_publish(self, batches)
-        except StreamappError as error:
-            log.warning("swallowed: %s", error)
+    def wrapped(deliver: Deliver) -> Deliver:
+        async def swallowing(batches: Sequence[OutgoingBatch], spans: Sequence[Span], ends: Sequence[int]) -> None:
+            try:
+                await deliver(batches, spans, ends)
+            except StreamappError as error:
+                log.warning("swallowed: %s", error)
 
-    KafkaPublisher.publish = publish  # type: ignore[method-assign]
+        return swallowing
+
+    wrap_delivery(wrapped)
 
 
 def fails_the_whole_batch() -> None:
@@ -86,3 +94,14 @@ def begins_anywhere() -> None:
             return self.restart(span)
 
     Ledger.open = open_  # type: ignore[method-assign]
+
+
+CONTROLS = (
+    (AT_LEAST_ONCE, gives_up_on_delivery, 30_000, oracle.LOST, PATIENCE_S),
+    (EXACTLY_ONCE, delivers_without_transactions, int(SESSION_S * 1000), oracle.TOO_MANY_REPEATS, SESSION_S),
+)
+"""For outages: mode, bug, session timeout in ms, what shows it, and how long to wait for the last commit.
+
+At least once, the group must outlast the outage, or it would do the work again after all. Exactly once, it must not,
+and the bug commits nothing, so that there is nothing to wait for.
+"""

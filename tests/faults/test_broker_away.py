@@ -9,13 +9,13 @@ from aiokafka.errors import KafkaError
 from streamapp.kafka.app import REBALANCE_GRACE_S
 from streamapp.kafka.line import RETRY_LONGEST_S
 from tests.brokers import ApacheKafka
-from tests.faults import bugs_outside, oracle
+from tests.faults.bugs_outside import CONTROLS
 from tests.faults.modes import DELIVERIES
 from tests.faults.oracle import Verdict
 from tests.faults.own_broker import own_broker
 from tests.faults.stage import Stage
 from tests.faults.trial import Trial
-from tests.faults.workers import PATIENCE_S
+from tests.faults.workers import PATIENCE_S, Plant
 from tests.faults.workplace import DRAIN_S, SESSION_S
 
 FREEZES_S = {"short": (15.0,), "long": (15.0, 70.0)}
@@ -63,7 +63,14 @@ async def back_at_work(stage: Stage, figure: str) -> None:
     stage.figures[figure] = await stage.recovery_s(snapshot, BACK_AT_WORK_S)
 
 
-async def scene(stage: Stage, broker: ApacheKafka, freezes_s: tuple[float, ...], *, restart: bool) -> Verdict:
+async def scene(
+    stage: Stage,
+    broker: ApacheKafka,
+    freezes_s: tuple[float, ...],
+    *,
+    restart: bool,
+    settled_within_s: float = PATIENCE_S,
+) -> Verdict:
     stage.worker(), stage.worker()
     stage.feeder.start(stage.size.rate)
     await stage.until_answered(100)
@@ -71,7 +78,7 @@ async def scene(stage: Stage, broker: ApacheKafka, freezes_s: tuple[float, ...],
         await freeze(stage, broker, seconds)
     if restart:
         await bounce(stage, broker)
-    return await stage.finish()
+    return await stage.finish(settled_within_s)
 
 
 @pytest.mark.parametrize("delivery", DELIVERIES)
@@ -81,10 +88,13 @@ async def test_nothing_is_lost(trial: Trial, delivery: str) -> None:
             trial.passed(stage, await scene(stage, broker, FREEZES_S[trial.size.name], restart=True))
 
 
-@pytest.mark.parametrize("delivery", DELIVERIES)
-async def test_giving_up_on_a_delivery_is_caught(trial: Trial, delivery: str) -> None:
-    trial = trial.with_bug(bugs_outside.gives_up_on_delivery)
-    membership = {"session.timeout.ms": 30_000}  # or the group would form anew, and do the work again after all
+@pytest.mark.parametrize(("delivery", "bug", "session_ms", "kind", "settled_within_s"), CONTROLS)
+async def test_an_outage_taken_lightly_is_caught(
+    trial: Trial, delivery: str, bug: Plant, session_ms: int, kind: str, settled_within_s: float
+) -> None:
+    trial = trial.with_bug(bug)
+    membership = {"session.timeout.ms": session_ms}
     with own_broker(trial) as broker:
         async with trial.stage(delivery, bootstrap_servers=broker.bootstrap_servers, kafka=membership) as stage:
-            trial.caught(stage, await scene(stage, broker, (5.0,), restart=False), oracle.LOST)
+            verdict = await scene(stage, broker, (5.0,), restart=False, settled_within_s=settled_within_s)
+            trial.caught(stage, verdict, kind)
