@@ -275,6 +275,9 @@ class BatchingSettings(Section):
     """Longest wait of the oldest row for others to join. Microseconds."""
     max_queue_size: int = Field(default=16_384, ge=1)
     """Rows waiting or in flight at which partitions are paused."""
+    max_queue_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
+    """Bytes of event values waiting or in flight at which partitions are paused, whatever the rows. One fetch per
+    partition, of about 1 MiB, may come on top."""
     deadline_ms: int | None = Field(default=None, ge=1)
     """Age beyond which an event is late when its batch is taken for scoring; none if absent. Milliseconds."""
     deadline_from: Literal["record", "event_time"] = "record"

@@ -133,6 +133,7 @@ def add_agent(app: BatchApp, name: str, topics: Sequence[str], accept: Callable[
     async def agent(stream: Any) -> None:
         async for event in stream.noack().events():
             await accept(event.value)
+            consumer_of(app).arrived(event.value)
 
     app.agent(topic, name=name)(agent)
 

@@ -15,11 +15,13 @@ class Chunk:
     """What one fetch brought of one partition; no record at all where the offsets hold only markers.
 
     moved: the consumer was not standing where it was left: the broker's log was truncated under it.
+    size_bytes: what the records' values take.
     """
 
     span: Span
     records: RecordBatch
     moved: bool = False
+    size_bytes: int = 0
 
 
 Store = Callable[[Mapping[Partition, int]], Awaitable[bool]]

@@ -17,16 +17,22 @@ from streamapp.kafka.places import Places
 LOOK_AGAIN_S = 1.0
 """How long the fetching coroutine waits at most before it sees whether its consumer was closed."""
 
+ALARM_AT_LOOK = 3
+"""A topic is said to be gone when it was not there that often: the broker may just not have answered yet."""
+
 
 class Recipient(Protocol):
     """The consumer in the worker's loop, as the thread sees it."""
 
     intake: Intake
     flow_active: bool
-    arrived_rows: int
 
     def open_partitions(self) -> set[TP]:
         """Partitions to take records from now. Any thread."""
+        ...
+
+    def arrived_rows(self, generation: int) -> int:
+        """Rows of this generation that are counted by whoever took them. Any thread."""
         ...
 
     def deliver(self, found: list[Chunk] | Exception) -> None:
@@ -46,9 +52,9 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def __post_init__(self) -> None:
         super().__post_init__()
         self._places = Places()
-        self._missing: set[str] = set()
+        self._missing: dict[str, int] = {}
         self._looked_at_s = 0.0
-        self._handed_rows = 0
+        self._handed = (-1, 0)
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
         return aiokafka.AIOKafkaConsumer(**transport.consumer_options)
@@ -57,6 +63,12 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """Connect and begin to fetch."""
         await super().on_start()
         self.add_future(self._pump())
+
+    @property
+    def generation(self) -> int:
+        """The group's generation in which this member is. Any thread."""
+        found: int = self._ensure_consumer()._coordinator.generation
+        return found
 
     def wake(self) -> None:
         """Look again at what may be fetched. Any thread."""
@@ -102,9 +114,10 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         generation: int = consumer._coordinator.generation
         assignment = consumer._subscription.subscription.assignment
         active = recipient.open_partitions()
+        handed = self._handed[1] if self._handed[0] == generation else 0
         found: list[Chunk] = []
         for tp in list(fetcher._records):
-            room = recipient.intake.room(tp.topic) - (self._handed_rows - recipient.arrived_rows)
+            room = recipient.intake.room(tp.topic) - (handed - recipient.arrived_rows(generation))
             if tp not in active or room <= 0 or not assignment.state_value(tp).has_valid_position:
                 continue
             before = assignment.state_value(tp).position
@@ -119,8 +132,11 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
                 found.append(Chunk(Span(partition, generation, missed, missed), columns(partition, [])))
             moved = self._places.moved(partition, generation, before)
             self._places.left(partition, generation, after)
-            self._handed_rows += len(records)
-            found.append(Chunk(Span(partition, generation, before, after), columns(partition, records), moved))
+            handed += len(records)
+            self._handed = (generation, handed)
+            size_bytes = sum(len(record.value) for record in records if record.value is not None)
+            span = Span(partition, generation, before, after)
+            found.append(Chunk(span, columns(partition, records), moved, size_bytes))
         return found
 
     def stored(self, offsets: Mapping[Partition, int]) -> None:
@@ -166,9 +182,10 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return
         self._looked_at_s = now_s
         gone = set(consumer.subscription()) - consumer._client.cluster.topics()
-        for topic in sorted(gone - self._missing):
-            self.log.error("Topic %s is not on the broker; nothing is read from it until it is there", topic)
-        self._missing = gone
+        self._missing = {topic: self._missing.get(topic, 0) + 1 for topic in gone}
+        for topic, looks in self._missing.items():
+            if looks == ALARM_AT_LOOK:
+                self.log.error("Topic %s is not on the broker; nothing is read from it until it is there", topic)
         if gone:
             consumer._client.force_metadata_update()
 

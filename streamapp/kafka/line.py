@@ -15,9 +15,10 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from streamapp.batch import MicroBatch, MicroBatcher
+from streamapp.batch import MicroBatch, MicroBatcher, Part
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import Disposition, StreamappError
+from streamapp.kafka.backlog import Backlog
 from streamapp.kafka.chunk import Chunk
 from streamapp.kafka.lane import Lane
 from streamapp.kafka.ledger import Ledger, Span
@@ -57,13 +58,14 @@ class Job(Generic[W]):
     spans: tuple[Span, ...]
     ends: tuple[int, ...]
     rows: int
+    size_bytes: int
     began_s: float
     work: W
     seconds: dict[str, float] = field(default_factory=dict)
 
     def carry(self, work: T) -> "Job[T]":
         """The same job with the next stage's work."""
-        return Job(self.spans, self.ends, self.rows, self.began_s, work, self.seconds)
+        return Job(self.spans, self.ends, self.rows, self.size_bytes, self.began_s, work, self.seconds)
 
 
 def spans_of(batch: MicroBatch[Chunk]) -> tuple[Span, ...]:
@@ -76,6 +78,12 @@ def spans_of(batch: MicroBatch[Chunk]) -> tuple[Span, ...]:
         stop = span.stop if part.stop == len(offsets) else int(offsets[part.stop - 1]) + 1
         found.append(span.piece(start, stop))
     return tuple(found)
+
+
+def _size_bytes(part: Part[Chunk]) -> int:
+    """An even share of the chunk's bytes; those of all parts of a chunk add up to its own."""
+    size, rows = part.source.size_bytes, len(part.source.records)
+    return size * part.stop // rows - size * part.start // rows
 
 
 class ProductionLine:
@@ -100,12 +108,11 @@ class ProductionLine:
         self._batcher: MicroBatcher[Chunk] = MicroBatcher(
             batching.max_batch_size, batching.max_queue_delay_microseconds / 1e6
         )
-        self._limit_rows = batching.max_queue_size
+        self._backlog = Backlog(batching.max_queue_size, batching.max_queue_bytes)
+        self._waiting_bytes = 0
         self._waiting: dict[Chunk, float] = {}
         self._jobs: dict[int, float] = {}
-        self._in_flight_rows = 0
         self._being_scored = 0
-        self._paused = False
         self._arrived = asyncio.Event()
         self._settled = asyncio.Event()
         self._slots = asyncio.Semaphore(settings.worker.max_batches_in_flight)
@@ -122,7 +129,7 @@ class ProductionLine:
     @property
     def in_flight_rows(self) -> int:
         """Rows in micro-batches that are not acknowledged."""
-        return self._in_flight_rows
+        return self._backlog.rows - self._batcher.waiting_rows
 
     def oldest_in_flight_s(self) -> float:
         """Age of the oldest micro-batch in flight; 0 without one."""
@@ -130,23 +137,24 @@ class ProductionLine:
 
     def room(self) -> int:
         """Rows that may still be fetched; 0 while paused. Any thread."""
-        return 0 if self._paused else self._limit_rows - self._batcher.waiting_rows - self._in_flight_rows
+        return self._backlog.room()
 
     def accept(self, chunk: Chunk) -> None:
         """Let a chunk, whose span was opened, join the queue."""
         now_s = self._clock.monotonic_s()
         self._waiting[chunk] = now_s
         self._batcher.add(chunk, chunk.records, now_s)
-        if not self._paused and self.room() <= 0:
-            self._paused = True
-            self._counters.pauses += 1
+        self._waiting_bytes += chunk.size_bytes
+        self._counters.pauses += self._backlog.add(len(chunk.records), chunk.size_bytes)
         self._arrived.set()
 
     def drop_waiting(self) -> None:
         """Forget what is in no micro-batch yet; it was not settled and comes again to whoever holds it then."""
+        rows, size_bytes = self._batcher.waiting_rows, self._waiting_bytes
         self._batcher.drop(list(self._waiting))
         self._waiting.clear()
-        self._relieve()
+        self._waiting_bytes = 0
+        self._relieve(rows, size_bytes)
 
     async def idle(self) -> None:
         """Return once no micro-batch is in flight."""
@@ -253,9 +261,10 @@ class ProductionLine:
             if part.stop == len(part.source.records):
                 del self._waiting[part.source]
         ends = tuple(accumulate(map(len, batch.parts)))
-        job = Job(spans_of(batch), ends, len(batch), now_s, batch.records, {"wait": now_s - oldest_s})
+        size_bytes = sum(map(_size_bytes, batch.parts))
+        self._waiting_bytes -= size_bytes
+        job = Job(spans_of(batch), ends, len(batch), size_bytes, now_s, batch.records, {"wait": now_s - oldest_s})
         self._jobs[id(job.seconds)] = now_s
-        self._in_flight_rows += job.rows
         return job
 
     async def _pass_on(self, queue: "asyncio.Queue[Job[T]]", job: Job[T] | None) -> None:
@@ -336,13 +345,11 @@ class ProductionLine:
 
     def _finish(self, job: Job[W]) -> None:
         del self._jobs[id(job.seconds)]
-        self._in_flight_rows -= job.rows
         self._settled.set()
-        self._relieve()
+        self._relieve(job.rows, job.size_bytes)
 
-    def _relieve(self) -> None:
-        if self._paused and self._batcher.waiting_rows + self._in_flight_rows <= self._limit_rows // 2:
-            self._paused = False
+    def _relieve(self, rows: int, size_bytes: int) -> None:
+        if self._backlog.remove(rows, size_bytes):
             self._reopen()
 
 

@@ -42,7 +42,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.intake: Intake = self.transport.intake
-        self.arrived_rows = 0
+        self._arrived = (-1, 0)
         self._delivered: deque[Chunk | Exception] = deque()
         self._delivery = asyncio.Event()
 
@@ -81,6 +81,17 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """A chunk was dropped though its partition is held: have it again."""
         await self._thread.seek_back(TopicPartition(*span.partition), span.generation, offset)
 
+    def arrived(self, chunk: Chunk) -> None:
+        """An agent has passed this chunk on, and whoever took it counts its rows from now on."""
+        generation = self._thread.generation
+        if chunk.span.generation == generation:
+            self._arrived = (generation, self.arrived_rows(generation) + len(chunk.records))
+
+    def arrived_rows(self, generation: int) -> int:
+        """Rows that agents have passed on in this generation. Any thread."""
+        known, rows = self._arrived
+        return rows if known == generation else 0
+
     def deliver(self, found: list[Chunk] | Exception) -> None:
         """Take what the consumer's thread fetched, or why it cannot fetch any more."""
         if isinstance(found, Exception):
@@ -102,7 +113,6 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
                 if isinstance(found, Exception):
                     raise found
                 await self.callback(self._message(found))
-                self.arrived_rows += len(found.records)
         except asyncio.CancelledError:
             if not self.app.should_stop:
                 raise
