@@ -35,6 +35,7 @@ async def scene(stage: Stage) -> Verdict:
     stage.worker()
     await stage.until_answered(EVENTS)
     await stage.until_committed(EVENTS)
+    await asyncio.sleep(2 * COMMIT_S)  # what the heir answered is committed and excuses nothing
     await stage.snapshot("thaw", excuses_workers=1)  # what it begins until its next heartbeat tells it
     zombie.gate.release()
     stage.thaw(zombie)
