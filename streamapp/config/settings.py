@@ -375,7 +375,7 @@ class WorkerSettings(Section):
     """On SIGTERM, how long batches in flight may take to finish. Seconds."""
     commit_interval_s: float | None = Field(default=None, gt=0)
     """Time between commits, and with `exactly_once` between transactions, whose outputs `read_committed` readers see
-    only then. Seconds; 1.0 if absent, 0.1 with `exactly_once`."""
+    only then. Seconds; 1.0 if absent, 0.2 with `exactly_once`."""
     broker_wait_s: float = Field(default=60.0, ge=0)
     """How long to wait for the broker at start before exiting with an error. Seconds."""
     progress_timeout_s: float | None = Field(default=120.0, ge=0)

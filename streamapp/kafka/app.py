@@ -20,7 +20,7 @@ FETCH_BYTES = 1024 * 1024
 """Most bytes that one fetch brings of one partition."""
 
 AT_LEAST_ONCE_COMMIT_S = 1.0
-EXACTLY_ONCE_COMMIT_S = 0.1
+EXACTLY_ONCE_COMMIT_S = 0.2
 
 _A_DAY_MS = 24 * 60 * 60 * 1000
 

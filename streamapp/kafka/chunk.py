@@ -35,8 +35,8 @@ class Intake(Protocol):
         """Rows that may still be handed over from `topic`; 0 or less pauses its partitions. Any thread."""
         ...
 
-    async def commit(self, store: Store) -> bool:
-        """Commit what is settled, through `store` or otherwise; whether anything was."""
+    async def commit(self) -> bool:
+        """Commit what is settled; whether anything was."""
         ...
 
     async def revoked(self) -> None:

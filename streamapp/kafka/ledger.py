@@ -141,6 +141,11 @@ class Ledger:
             if page is not None and page.generation == generation:
                 page.committed = offset
 
+    def settled_to(self, partition: Partition) -> int | None:
+        """End of the settled prefix; None where the partition is not held or nothing of it was opened."""
+        page = self._pages.get(partition)
+        return None if page is None else page.done
+
     def oldest_open(self) -> dict[Partition, int]:
         """Partition -> lowest offset that was opened and is not settled; partitions with nothing open left out."""
         return {

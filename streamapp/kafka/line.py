@@ -118,7 +118,7 @@ class ProductionLine:
         self._slots = asyncio.Semaphore(settings.worker.max_batches_in_flight)
         self._to_score: asyncio.Queue[Job[Prepared]] = asyncio.Queue(1)
         self._to_encode: asyncio.Queue[Job[ScoredBatch]] = asyncio.Queue(1)
-        self._to_publish: asyncio.Queue[Job[Finished]] = asyncio.Queue(1)
+        self._to_publish: asyncio.Queue[Job[Finished]] = asyncio.Queue()
         self._lanes = [Lane("prepare"), Lane("inference"), Lane("encode")]
 
     @property

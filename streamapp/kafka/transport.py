@@ -141,9 +141,10 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """Commit the contiguous settled prefix of every partition."""
-        return await self.intake.commit(self._store)
+        return await self.intake.commit()
 
-    async def _store(self, offsets: Mapping[Partition, int]) -> bool:
+    async def store(self, offsets: Mapping[Partition, int]) -> bool:
+        """Commit these offsets as a member of the group; False where that failed, and may be tried again."""
         return bool(await self._commit({TP(*partition): at for partition, at in offsets.items()}))
 
     async def wait_empty(self) -> None:

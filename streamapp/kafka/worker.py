@@ -4,21 +4,21 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from streamapp.clock import SystemClock
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import StreamappError
-from streamapp.kafka.app import BatchApp, add_agent, build_app, consumer_of, rebalance_timeout_s
-from streamapp.kafka.chunk import Chunk, Store
+from streamapp.kafka.app import BatchApp, add_agent, build_app, consumer_of
+from streamapp.kafka.chunk import Chunk
 from streamapp.kafka.client import connection
-from streamapp.kafka.exactly_once import check_transactions, transactional
-from streamapp.kafka.ledger import Ledger, OutOfPlace, Partition, Span
+from streamapp.kafka.delivery import AtLeastOnce, Delivery, ExactlyOnce
+from streamapp.kafka.ledger import Ledger, OutOfPlace, Partition
 from streamapp.kafka.line import ProductionLine
 from streamapp.kafka.observing import ObservingRoom
 from streamapp.kafka.publisher import KafkaPublisher
 from streamapp.kafka.stats import Counters, WorkerStats
 from streamapp.kafka.topics import prepare_topics
-from streamapp.kafka.transactions import Transactions
 from streamapp.kafka.vitals import take_reading
 from streamapp.kafka.watchdog import Reading
 from streamapp.protocols import Clock, Observer, Outbox, OutcomeHandler, ScoringPath, StageTimer
@@ -53,9 +53,8 @@ class Worker:
         self._ledger = Ledger()
         self._counters = Counters()
         self._options = connection(settings.kafka)
-        self._publisher = KafkaPublisher(self._options)
+        self._delivery = self._delivery_of(settings, self._options)
         self._signals = KafkaPublisher(self._options)
-        self._transactions = self._exactly_once()
         self._outgoing_signals: asyncio.Queue[Sequence[OutgoingBatch]] = asyncio.Queue(SIGNALS_WAITING)
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
@@ -65,7 +64,7 @@ class Worker:
         self._line = ProductionLine(
             settings,
             path,
-            self._publish if self._transactions is None else self._transactions.publish,
+            self._delivery.publish,
             self._ledger,
             self._counters,
             self._room.show,
@@ -118,9 +117,7 @@ class Worker:
         finally:
             await _cancel(duties)
             self._failure.cancel()
-            await self._publisher.stop()
-            if self._transactions is not None:
-                await self._transactions.stop()
+            await self._delivery.stop()
             await self._signals.stop()
             self._room.close(0.0 if self._failed() else self._settings.worker.drain_s)
 
@@ -173,15 +170,9 @@ class Worker:
             return 0 if self._outcomes_paused else self._settings.batching.max_queue_size - self._outcome_rows
         return self._line.room()
 
-    async def commit(self, store: Store) -> bool:
-        """Commit the settled prefix of every partition: of events exactly once with their outputs, else by `store`."""
-        offsets, stored = self._ledger.committable(), {}
-        if self._transactions is not None:
-            stored = await self._commit_transactions(self._transactions, offsets)
-            consumer_of(self._needed_app()).stored(stored)
-            offsets = {at: offset for at, offset in offsets.items() if at.topic not in self._settings.source.topics}
-        if offsets and await store(offsets):
-            stored |= offsets
+    async def commit(self) -> bool:
+        """Commit the settled prefix of every partition; whether anything was."""
+        stored = await self._delivery.commit(self._ledger.committable())
         self._ledger.committed(stored, self._generation)
         self._counters.committed.update(stored)
         return bool(stored)
@@ -199,8 +190,7 @@ class Worker:
         """These partitions are gone."""
         gone = list(partitions)
         self._ledger.drop(gone)
-        if self._transactions is not None:
-            self._transactions.lost(gone)
+        self._delivery.lost(gone)
         for partition in gone:
             self._counters.committed.pop(partition, None)
 
@@ -208,13 +198,11 @@ class Worker:
         """From now on these partitions are held."""
         held = list(partitions)
         self._generation = generation
-        if self._transactions is not None:
-            events = [partition for partition in held if partition.topic in self._settings.source.topics]
-            try:
-                await self._transactions.assigned(events, generation, rebalance_timeout_s(self._settings))
-            except StreamappError as error:
-                self._fail(error)
-                return
+        try:
+            await self._delivery.assigned(held, generation)
+        except StreamappError as error:
+            self._fail(error)
+            return
         self._ledger.assign(held, generation)
         log.info("generation %d holds %d partitions: %s", generation, len(held), _listed(held))
 
@@ -273,23 +261,16 @@ class Worker:
 
     # Delivery.
 
-    def _exactly_once(self) -> Transactions | None:
-        if self._settings.delivery != "exactly_once":
-            return None
-        return Transactions(transactional(self._settings, self._options), self._start_over)
+    def _delivery_of(self, settings: PipelineSettings, options: Mapping[str, Any]) -> Delivery:
+        if settings.delivery == "exactly_once":
+            return ExactlyOnce(settings, options, self._store, self._stored, self._start_over)
+        return AtLeastOnce(settings, options, self._ledger, self._store, self._clock)
 
-    async def _publish(self, batches: Sequence[OutgoingBatch], spans: Sequence[Span], ends: Sequence[int]) -> None:
-        await self._publisher.publish(batches)
+    async def _store(self, offsets: Mapping[Partition, int]) -> bool:
+        return await consumer_of(self._needed_app()).store(offsets)
 
-    async def _commit_transactions(
-        self, transactions: Transactions, settled: Mapping[Partition, int]
-    ) -> dict[Partition, int]:
-        """In bounded time: a transaction that takes longer is lost anyway, and a rebalance may be waiting."""
-        try:
-            return await asyncio.wait_for(transactions.commit(settled), self._settings.kafka.session_timeout_ms / 1000)
-        except asyncio.TimeoutError:
-            log.warning("the transactions did not commit in time; what became of them is found out before the next")
-            return {}
+    def _stored(self, offsets: Mapping[Partition, int]) -> None:
+        consumer_of(self._needed_app()).stored(offsets)
 
     def _start_over(self, partition: Partition) -> None:
         self._ledger.drop([partition])
@@ -323,10 +304,7 @@ class Worker:
 
     async def _start(self) -> None:
         await prepare_topics(self._settings, self._options)
-        if self._transactions is None:
-            await self._publisher.start()
-        else:
-            await check_transactions(self._settings, self._options)
+        await self._delivery.start()
 
     async def _drain(self) -> None:
         log.info("stopping: finishing %d rows in flight", self._line.in_flight_rows)

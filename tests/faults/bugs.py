@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaProducer
 
 from streamapp.encode.build import RecordEncoder
 from streamapp.errors import StreamappError
-from streamapp.kafka.chunk import Store
+from streamapp.kafka.delivery import ExactlyOnce
 from streamapp.kafka.ledger import Ledger, Partition, Span
 from streamapp.kafka.line import ProductionLine
 from streamapp.kafka.partition_transactions import PartitionTransactions, Transactional, Unit
@@ -78,17 +78,12 @@ def commits_apart_from_outputs() -> None:
             await really_commit(self, settled)
         return {}
 
-    async def commit(self: Worker, store: Store) -> bool:
-        offsets = self._ledger.committable()
-        if self._transactions is not None:
-            await self._transactions.commit(offsets)
-        if not offsets or not await store(offsets):
-            return False
-        self._ledger.committed(offsets, self._generation)
-        return True
+    async def commit(self: ExactlyOnce, settled: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        await self._transactions.commit(settled)
+        return settled if settled and await self._store(settled) else {}
 
     Transactions.commit = rarely  # type: ignore[method-assign]
-    Worker.commit = commit  # type: ignore[method-assign]
+    ExactlyOnce.commit = commit  # type: ignore[method-assign]
 
 
 def does_not_await_delivery() -> None:
