@@ -49,10 +49,12 @@ test-kafka: $(VENV)/.test ## Run the integration tests against real Apache Kafka
 	$(PY) -m pytest -m "kafka and not faults" $(TEST_ARGS)
 
 test-faults: $(VENV)/.test ## Break everything once on real Apache Kafka; figures in build/faults/short.md.
-	$(PY) -m pytest -m faults $(TEST_ARGS)
+	rm -f build/faults/short.*
+	$(PY) -m pytest tests/faults -m faults -n 2 --dist loadfile $(TEST_ARGS)
 
 test-faults-long: $(VENV)/.test ## The same at full size, five times; FAULTS_SEED=n repeats a run.
-	FAULTS_SIZE=long $(PY) -m pytest -m faults -s $(TEST_ARGS)
+	rm -f build/faults/long.*
+	FAULTS_SIZE=long $(PY) -m pytest tests/faults -m faults -n 2 --dist loadfile -rA $(TEST_ARGS)
 
 test-torch: $(VENV)/.test $(VENV)/.torch ## Run the torch tests; torch goes into a per-user cache, several GB, once.
 	PYTHONPATH="$$(cat $(VENV)/.torch)" $(PY) -m pytest -m torch $(TEST_ARGS)

@@ -135,7 +135,8 @@ class PartitionTransactions:
                     raise StartOver(f"{self._name()} was taken over by another worker") from error
                 if isinstance(error, MessageSizeTooLargeError):
                     self._sender.careful = True
-                if isinstance(error, KafkaError):
+                # aiokafka asserts that it knows a broker, and that its own transaction is in order.
+                if isinstance(error, (KafkaError, AssertionError)):
                     raise PublishError(f"the transaction of {self._name()} failed: {error!r}") from error
                 raise
 

@@ -202,9 +202,10 @@ async def connect(options: Mapping[str, Any], batch_bytes: int, **kind: Any) -> 
     producer = AIOKafkaProducer(**options, acks="all", max_batch_size=batch_bytes, **kind)
     try:
         await asyncio.wait_for(producer.start(), CONNECT_S)
-    except (KafkaError, asyncio.TimeoutError, OSError) as error:
+    except (KafkaError, asyncio.TimeoutError, OSError, AssertionError) as error:
         await discard(producer)
-        if isinstance(error, (KafkaConnectionError, asyncio.TimeoutError, OSError)):
+        # aiokafka asserts that it knows a broker, which it does not while the only one restarts.
+        if isinstance(error, (KafkaConnectionError, asyncio.TimeoutError, OSError, AssertionError)):
             raise PublishError(f"cannot connect to {options['bootstrap_servers']}: {error!r}") from error
         raise Refused(repr(error)) from error
     except BaseException:

@@ -24,8 +24,10 @@ def faults_seed() -> int:
 
 @pytest.fixture(scope="session")
 def faults_report() -> Iterator[Report]:
-    """build/faults/<size>.jsonl and .md."""
+    """build/faults/<size>.jsonl and .md; processes that run side by side add to what is there."""
     report = Report(ROOT / "build" / "faults", _size().name)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        report.clear()
     yield report
     report.close()
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.faults.oracle import LOST, Verdict
 
@@ -32,6 +33,13 @@ class Line:
     def good(self) -> bool:
         """Clean, or for a control: not."""
         return bool(self.caught) == bool(self.control)
+
+
+def _line(written: dict[str, Any]) -> Line:
+    return Line(
+        **{name: value for name, value in written.items() if name not in ("good", "caught")},
+        caught=tuple(written["caught"]),
+    )
 
 
 def line_of(verdict: Verdict, *, case: str, delivery: str, control: str, kafka: str, run: int, seed: int) -> Line:
@@ -62,21 +70,26 @@ _HEAD = (
 
 
 class Report:
-    """`<name>.jsonl`, written as cases end, and `<name>.md` at the end."""
+    """`<name>.jsonl`, written as cases end, and `<name>.md` over all of it. Several processes may write."""
 
     def __init__(self, folder: Path, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._lines: list[Line] = []
         self._json, self._table = folder / f"{name}.jsonl", folder / f"{name}.md"
+
+    def clear(self) -> None:
+        """Forget earlier sessions."""
         self._json.write_text("")
 
     def add(self, line: Line) -> None:
-        self._lines.append(line)
         with self._json.open("a") as file:
             file.write(json.dumps({**asdict(line), "good": line.good}) + "\n")
 
+    def lines(self) -> list[Line]:
+        """What has been added so far."""
+        return [_line(json.loads(text)) for text in self._json.read_text().splitlines()]
+
     def close(self) -> None:
-        self._table.write_text(table(self._lines))
+        self._table.write_text(table(self.lines()))
 
 
 def table(lines: Sequence[Line]) -> str:
