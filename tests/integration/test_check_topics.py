@@ -79,3 +79,12 @@ def test_an_absent_input_is_an_error_even_so(settings):
     settings = settings.model_copy(update={"worker": worker, "outcomes": None})
     errors = [(subject, message) for level, subject, message in found(settings) if level is Level.ERROR]
     assert errors == [(f"topic {settings.source.topics[0]}", "does not exist")]
+
+
+def test_exactly_once_is_refused_where_the_broker_has_no_transactions(settings):
+    asyncio.run(create(settings, {settings.source.topics[0]: 3}))
+    findings = check_broker(settings.model_copy(update={"delivery": "exactly_once"}))
+    refused = [finding.message for finding in findings if finding.subject == "delivery"]
+    assert len(refused) == 1
+    assert "exactly_once is not possible with this broker: transactions are refused" in refused[0]
+    assert "delivery: at_least_once" in refused[0]
