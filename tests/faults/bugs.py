@@ -9,14 +9,16 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
 from aiokafka import AIOKafkaProducer
 
+from streamapp.config.settings import PipelineSettings
 from streamapp.encode.build import RecordEncoder
 from streamapp.errors import StreamappError
-from streamapp.kafka.delivery import ExactlyOnce
+from streamapp.kafka.delivery import AtLeastOnce, ExactlyOnce
 from streamapp.kafka.ledger import Ledger, Partition, Span
 from streamapp.kafka.line import ProductionLine
 from streamapp.kafka.partition_transactions import PartitionTransactions, Transactional, Unit
@@ -172,5 +174,10 @@ def never_commits() -> None:
 
 def delivers_without_transactions() -> None:
     """Exactly once: neither outputs nor offsets are in a transaction, and no offset is committed."""
-    Worker._exactly_once = lambda self: None  # type: ignore[method-assign]
+
+    def at_least_once(self: Worker, settings: PipelineSettings, options: Mapping[str, Any]) -> AtLeastOnce:
+        return AtLeastOnce(settings, options, self._ledger, self._store, self._clock)
+
+    vars(Worker)["_delivery_of"]  # fails loudly where there is nothing to replace
+    Worker._delivery_of = at_least_once  # type: ignore[method-assign]
     never_commits()

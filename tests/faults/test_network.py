@@ -124,7 +124,7 @@ async def test_an_outage_taken_lightly_is_caught(
 ) -> None:
     trial = trial.with_bug(bug)
     membership = {"session.timeout.ms": session_ms}
-    partition = Trouble("partition", Faults(held=BOTH), SESSION_S + 2.0, True)
+    partition = Trouble("partition", Faults(held=BOTH), SESSION_S + 8.0, True)
     with Proxy() as proxy, own_broker(trial, proxy=proxy) as broker:
         async with trial.stage(delivery, bootstrap_servers=broker.bootstrap_servers, kafka=membership) as stage:
             verdict = await scene(stage, proxy, [partition], resets=False, settled_within_s=settled_within_s)

@@ -54,6 +54,7 @@ async def scene(stage: Stage) -> Verdict:
         await stage.feeder.feed(10)
         await members[1].wait_until_entered(members[1].gate.entered + 1)
         await stage.stop(members[1], within_s=1.0)
+        await stage.until(lambda: "draining" in diaries[1].readiness, 5)
         members[1].gate.release()
         await stage.until(lambda: not members[1].running)
         members[1].end()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults import bugs_outside, oracle
 from tests.faults.events import Place
-from tests.faults.modes import DELIVERIES
+from tests.faults.modes import AT_LEAST_ONCE, DELIVERIES
 from tests.faults.oracle import Verdict
 from tests.faults.own_broker import configure
 from tests.faults.stage import Stage
@@ -61,7 +61,7 @@ async def too_large(stage: Stage, settled_within_s: float = PATIENCE_S) -> Verdi
 
 
 async def not_accepted(stage: Stage, seconds: float) -> Verdict:
-    """Records that the broker does not take for a while, whatever their size: all are too old for the topic."""
+    """Records that the broker does not take for a while, whatever their size."""
     await configure(stage.bootstrap_servers, stage.predictions, {"message.timestamp.before.max.ms": "0"})
     worker = stage.worker()
     await stage.feeder.feed(300)
@@ -94,7 +94,9 @@ async def test_a_prediction_too_large_becomes_a_dead_letter(trial: Trial, delive
         trial.passed(stage, await too_large(stage))
 
 
-@pytest.mark.parametrize("delivery", DELIVERIES)
+# Not in transactions: with this setting Kafka refuses its own markers too and never ends one (seen in 4.4.0). What
+# is refused there is the case below.
+@pytest.mark.parametrize("delivery", [AT_LEAST_ONCE])
 async def test_what_is_not_accepted_is_not_committed(trial: Trial, delivery: str) -> None:
     async with trial.stage(delivery) as stage:
         trial.passed(stage, await not_accepted(stage, REFUSED_FOR_S[trial.size.name]))
