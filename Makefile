@@ -52,7 +52,7 @@ test-faults: $(VENV)/.test ## Break everything once on real Apache Kafka; figure
 	rm -f build/faults/short.*
 	$(PY) -m pytest tests/faults -m faults -n 2 --dist loadfile $(TEST_ARGS)
 
-test-faults-long: $(VENV)/.test ## The same at full size, five times; FAULTS_SEED=n repeats a run.
+test-faults-long: $(VENV)/.test ## The same at full size, FAULTS_RUNS times (5); FAULTS_SEED=n repeats a run.
 	rm -f build/faults/long.*
 	FAULTS_SIZE=long $(PY) -m pytest tests/faults -m faults -n 2 --dist loadfile -rA $(TEST_ARGS)
 

@@ -1,5 +1,6 @@
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 
@@ -13,7 +14,8 @@ from tests.faults.workplace import ROOT
 
 
 def _size() -> Size:
-    return SIZES[os.environ.get("FAULTS_SIZE", "short")]
+    size = SIZES[os.environ.get("FAULTS_SIZE", "short")]
+    return replace(size, runs=int(os.environ.get("FAULTS_RUNS", size.runs)))
 
 
 @pytest.fixture(scope="session")
