@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import PublishError
-from streamapp.kafka.app import rebalance_timeout_s
 from streamapp.kafka.chunk import Store
 from streamapp.kafka.exactly_once import check_transactions, transactional
 from streamapp.kafka.ledger import Ledger, Partition, Span
@@ -84,6 +83,8 @@ class AtLeastOnce:
             offsets = {partition: offset for partition, offset in stands_at.items() if offset is not None}
             if offsets and not await self.commit(offsets):
                 raise PublishError("the group may have given this worker's partitions to others")
+            if not any(map(self._ledger.holds, spans)):
+                raise PublishError("the group has given this worker's partitions to others")
         await self._publisher.publish(batches)
 
     async def commit(self, settled: Mapping[Partition, int]) -> Mapping[Partition, int]:
@@ -120,7 +121,8 @@ class ExactlyOnce:
     async def assigned(self, partitions: Sequence[Partition], generation: int) -> None:
         """Fence whoever held the partitions before. Raises `PublishError`."""
         events = [partition for partition in partitions if self._transactional(partition)]
-        await self._transactions.assigned(events, generation, rebalance_timeout_s(self._settings))
+        # No heartbeats are sent meanwhile.
+        await self._transactions.assigned(events, generation, 0.8 * self._settings.kafka.session_timeout_ms / 1000)
 
     def lost(self, partitions: Iterable[Partition]) -> None:
         """What was written for them and not committed never was."""

@@ -28,7 +28,7 @@ async def check_transactions(settings: PipelineSettings, options: Mapping[str, A
     """Open and leave a transactional producer. Raises `ConfigError` where the broker cannot do what `exactly_once`
     needs, with the reason, and `BrokerUnavailable` where it does not answer."""
     common = transactional(settings, options)
-    probe = Partition(f"{settings.source.topics[0]}-check", 0)
+    probe = Partition("", 0)  # no topic has this name, so that nobody is fenced
     try:
         producer = await common.producer(probe, BATCH_BYTES)
     except Refused as error:
@@ -36,7 +36,9 @@ async def check_transactions(settings: PipelineSettings, options: Mapping[str, A
     except PublishError as error:
         raise BrokerUnavailable(str(error)) from error
     try:
-        await asyncio.wait_for(stable_offset(producer.client, common.group, probe), common.timeout_s)
+        await asyncio.wait_for(
+            stable_offset(producer.client, common.group, Partition(settings.source.topics[0], 0)), common.timeout_s
+        )
     except KafkaError as error:
         raise ConfigError(_cannot(f"{type(error).__name__}: {error}")) from error
     except asyncio.TimeoutError as error:

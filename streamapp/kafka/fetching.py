@@ -54,6 +54,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         self._places = Places()
         self._missing: dict[str, int] = {}
         self._looked_at_s = 0.0
+        self._generation = 0
         self._handed = (-1, 0)
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
@@ -66,9 +67,17 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     @property
     def generation(self) -> int:
-        """The group's generation in which this member is. Any thread."""
-        found: int = self._ensure_consumer()._coordinator.generation
-        return found
+        """How often this member has been assigned partitions. Any thread.
+
+        Not the group's own number: Kafka answers a member that joins anew, with nothing changed, with the same one.
+        """
+        return self._generation
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Count, and have Faust skip what was fetched before."""
+        self._generation += 1
+        self.app.consumer_generation_id = self._generation
+        await super().on_partitions_assigned(assigned, self._generation)
 
     def wake(self) -> None:
         """Look again at what may be fetched. Any thread."""
@@ -111,7 +120,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         recipient: Recipient = self.consumer
         if consumer._subscription.reassignment_in_progress or not recipient.flow_active:
             return []
-        generation: int = consumer._coordinator.generation
+        generation = self._generation
         assignment = consumer._subscription.subscription.assignment
         active = recipient.open_partitions()
         handed = self._handed[1] if self._handed[0] == generation else 0
@@ -159,7 +168,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
 
     async def _seek_back(self, tp: TopicPartition, generation: int, offset: int) -> None:
         consumer = self._ensure_consumer()
-        if consumer._coordinator.generation == generation and tp in consumer.assignment():
+        if self._generation == generation and tp in consumer.assignment():
             self._places.left(Partition(*tp), generation, offset)
             consumer.seek(tp, offset)
 
@@ -172,7 +181,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = self._ensure_consumer()
         found: Mapping[TopicPartition, int | None] = await consumer.seek_to_committed()
         for tp, offset in found.items():
-            self._places.assigned(Partition(*tp), consumer._coordinator.generation, offset)
+            self._places.assigned(Partition(*tp), self._generation, offset)
         return found
 
     def _look_for_topics(self, consumer: aiokafka.AIOKafkaConsumer) -> None:
@@ -195,6 +204,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         held = consumer.assignment()
         found = {TopicPartition(*tp): OffsetAndMetadata(at, "") for tp, at in offsets.items()}
         found = {tp: at for tp, at in found.items() if tp in held}
+        if not found:
+            return False
         try:
             await consumer.commit(found)
         except CommitFailedError:

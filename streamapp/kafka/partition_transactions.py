@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, MessageSizeTooLargeError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streamapp.errors import PublishError
@@ -58,7 +58,7 @@ class Transactional:
         return await connect(
             self.options,
             batch_bytes,
-            transactional_id=f"{self.group}-{partition.topic}-{partition.number}",
+            transactional_id=f"{self.group}:{partition.topic}:{partition.number}",  # no topic has a colon
             transaction_timeout_ms=int(self.timeout_s * 1000),
         )
 
@@ -105,10 +105,10 @@ class PartitionTransactions:
         """Commit what is written; where that is nothing, the offset `settled`, if it is news: offsets without
         records were passed. Raises `StartOver` and `PublishError`."""
         async with self._alone():
-            if not self._written and (settled is None or settled <= (self.committed or 0)):
+            if not self._written and not self._is_news(settled):
                 return
             producer = await self._open()
-            if not self._written and (settled is None or settled <= (self.committed or 0)):
+            if not self._written and not self._is_news(settled):
                 return  # opening found out that the last attempt had gone through
             target = self._written[-1].span.stop if self._written else settled or 0
             offsets = {TopicPartition(*self._partition): OffsetAndMetadata(target, "")}
@@ -129,14 +129,15 @@ class PartitionTransactions:
             try:
                 yield
             except BaseException as error:
+                fenced = isinstance(error, ProducerFenced) or self._ended_by_fencing()
                 await self._drop()
-                if isinstance(error, ProducerFenced):
+                if fenced and isinstance(error, Exception):
                     self._over = True
-                    raise StartOver(f"{self._name()} was taken over by another worker") from error
+                    raise StartOver(f"{self._name()} was taken over by another worker, or timed out") from error
                 if isinstance(error, MessageSizeTooLargeError):
                     self._sender.careful = True
                 # aiokafka asserts that it knows a broker, and that its own transaction is in order.
-                if isinstance(error, (KafkaError, AssertionError)):
+                if isinstance(error, (KafkaError, IllegalOperation, AssertionError)):
                     raise PublishError(f"the transaction of {self._name()} failed: {error!r}") from error
                 raise
 
@@ -184,13 +185,22 @@ class PartitionTransactions:
 
     async def _put(self, producer: AIOKafkaProducer, unit: Unit) -> None:
         if not self._sender.careful:
-            self._pending += await self._sender.enqueue(producer, unit.batches)
+            await self._sender.enqueue(producer, unit.batches, self._pending)
             return
         sent = await self._sender.send(producer, unit.batches)
         if sent.refused:
             raise Rejected(sent.refused, without(unit.batches, sent.refused))
         if sent.error is not None:
             raise sent.error
+
+    def _is_news(self, settled: int | None) -> bool:
+        return settled is not None and (self.committed is None or settled > self.committed)
+
+    def _ended_by_fencing(self) -> bool:
+        task = self._producer._sender.sender_task if self._producer is not None else None
+        return (
+            task is not None and task.done() and not task.cancelled() and isinstance(task.exception(), ProducerFenced)
+        )
 
     def _finish(self, committed: int) -> None:
         self.committed, self._target, self._begun = committed, None, False

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError, ProducerClosed
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
@@ -119,18 +119,16 @@ class BatchSender:
         )
 
     async def enqueue(
-        self, producer: AIOKafkaProducer, batches: Sequence[OutgoingBatch]
-    ) -> "list[asyncio.Future[Any]]":
-        """Hand every record to the producer; the futures say later what became of them. Waits while the producer
-        has a record batch of the same partition waiting. Raises `KafkaError`."""
-        found = []
+        self, producer: AIOKafkaProducer, batches: Sequence[OutgoingBatch], futures: "list[asyncio.Future[Any]]"
+    ) -> None:
+        """Hand every record to the producer, adding to `futures` what says later what became of them. Waits while the
+        producer has a record batch of the same partition waiting. Raises `KafkaError` and `IllegalOperation`."""
         for batch in batches:
             for partition, rows in await _by_partition(producer, batch):
                 at = 0
                 while at < len(rows):
                     builder, at = _filled(producer, batch, rows, at)
-                    found.append(await producer.send_batch(builder, batch.topic, partition=partition))
-        return found
+                    futures.append(await producer.send_batch(builder, batch.topic, partition=partition))
 
     async def _send_one(self, producer: AIOKafkaProducer, batch: OutgoingBatch) -> Sent:
         try:
@@ -204,14 +202,21 @@ async def connect(options: Mapping[str, Any], batch_bytes: int, **kind: Any) -> 
         await asyncio.wait_for(producer.start(), CONNECT_S)
     except (KafkaError, asyncio.TimeoutError, OSError, AssertionError) as error:
         await discard(producer)
-        # aiokafka asserts that it knows a broker, which it does not while the only one restarts.
-        if isinstance(error, (KafkaConnectionError, asyncio.TimeoutError, OSError, AssertionError)):
+        if _unreachable(error):
             raise PublishError(f"cannot connect to {options['bootstrap_servers']}: {error!r}") from error
         raise Refused(repr(error)) from error
     except BaseException:
         await discard(producer)
         raise
     return producer
+
+
+def _unreachable(error: Exception) -> bool:
+    """Whether it is about reaching a broker rather than about what the broker says."""
+    if not isinstance(error, KafkaError):
+        return True  # among them AssertionError: aiokafka knows no broker while the only one restarts
+    # aiokafka wraps what breaks off while it looks for a coordinator in a plain KafkaError.
+    return isinstance(error, KafkaConnectionError) or type(error) is KafkaError or bool(error.retriable)
 
 
 async def discard(producer: AIOKafkaProducer) -> None:
@@ -223,3 +228,5 @@ async def discard(producer: AIOKafkaProducer) -> None:
         if task is not None:
             task.cancel()
         await producer.client.close()
+    # A sender that was stopped fails nothing; whoever waits for a delivery would wait for ever.
+    producer._message_accumulator.fail_all(ProducerClosed())

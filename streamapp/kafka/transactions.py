@@ -75,7 +75,7 @@ class Transactions:
     async def stop(self) -> None:
         """Disconnect all."""
         self.lost(list(self._held))
-        await asyncio.gather(*self._leaving)
+        await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def publish(self, batches: Sequence[OutgoingBatch], spans: Sequence[Span], ends: Sequence[int]) -> None:
         """Write the outputs that answer `spans` (see `units`) in the transactions of their partitions.
@@ -109,12 +109,11 @@ class Transactions:
             raise Rejected(records, remaining)
 
     async def commit(self, settled: Mapping[Partition, int]) -> dict[Partition, int]:
-        """Commit what is written, and where nothing is, the settled offset; what was stored by that.
+        """Commit what is written, and where nothing is, the settled offset; what is stored then, as far as is known.
 
         A transaction that fails is logged and found out about with the next call.
         """
         held = dict(self._held)
-        before = {partition: transactions.committed for partition, transactions in held.items()}
         work = [transactions.commit(settled.get(partition)) for partition, transactions in held.items()]
         for partition, outcome in zip(held, await asyncio.gather(*work, return_exceptions=True), strict=True):
             if isinstance(outcome, StartOver):
@@ -123,8 +122,7 @@ class Transactions:
                 log.warning("%s; it will be tried again", outcome)
             elif outcome is not None:
                 raise outcome
-        now = {partition: transactions.committed for partition, transactions in held.items()}
-        return {at: offset for at, offset in now.items() if offset is not None and offset != before[at]}
+        return {partition: each.committed for partition, each in held.items() if each.committed is not None}
 
     def _give_up(self, partition: Partition, why: StartOver) -> None:
         if partition in self._held:

@@ -17,6 +17,7 @@ from streamapp.kafka.ledger import Ledger, OutOfPlace, Partition
 from streamapp.kafka.line import ProductionLine
 from streamapp.kafka.observing import ObservingRoom
 from streamapp.kafka.publisher import KafkaPublisher
+from streamapp.kafka.sending import Refused
 from streamapp.kafka.stats import Counters, WorkerStats
 from streamapp.kafka.topics import prepare_topics
 from streamapp.kafka.vitals import take_reading
@@ -172,8 +173,9 @@ class Worker:
 
     async def commit(self) -> bool:
         """Commit the settled prefix of every partition; whether anything was."""
+        generation = self._generation
         stored = await self._delivery.commit(self._ledger.committable())
-        self._ledger.committed(stored, self._generation)
+        self._ledger.committed(stored, generation)
         self._counters.committed.update(stored)
         return bool(stored)
 
@@ -200,8 +202,13 @@ class Worker:
         self._generation = generation
         try:
             await self._delivery.assigned(held, generation)
-        except StreamappError as error:
+        except Refused as error:
             self._fail(error)
+            return
+        except StreamappError as error:
+            log.warning("joining the group anew: %s", error)
+            self.lost(held)
+            consumer_of(self._needed_app()).rejoin()
             return
         self._ledger.assign(held, generation)
         log.info("generation %d holds %d partitions: %s", generation, len(held), _listed(held))

@@ -38,6 +38,7 @@ SIGNATURES = [
     (driver.AIOKafkaConsumerThread, "_create_worker_consumer", "(self, transport)"),
     (driver.AIOKafkaConsumerThread, "on_start", "(self)"),
     (driver.AIOKafkaConsumerThread, "_commit", "(self, offsets)"),
+    (base.ConsumerThread, "on_partitions_assigned", "(self, assigned, generation_id=0)"),
     (driver.AIOKafkaConsumerThread, "seek_to_committed", "(self)"),
     # overridden by BatchTopic and BatchApp
     (faust.Topic, "_compile_decode", "(self)"),

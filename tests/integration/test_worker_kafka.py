@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from streamapp.kafka.ledger import Partition
+from streamapp.kafka.partition_transactions import Transactional
+from streamapp.kafka.sending import BATCH_BYTES, discard
 from tests.brokers import ApacheKafka
 from tests.integration.inside_cases import InsideCases, OversizeCases
-from tests.integration.worker_cases import PARTITIONS, PATIENCE_S, Bench, WorkerCases, disordered
+from tests.integration.worker_cases import PARTITIONS, PATIENCE_S, Bench, WorkerCases, disordered, repeats
 
 
 @pytest.fixture
@@ -48,6 +51,25 @@ class TestExactlyOnceOnKafka(TestOnKafka):
     def bench(self, bench: Bench) -> Bench:
         bench.delivery = "exactly_once"
         return bench
+
+    async def test_workers_that_are_fenced_start_over(self, bench: Bench, tmp_path: Path) -> None:
+        log = tmp_path / "batches"
+        await bench.feed(4000)
+        sections = {"batching": {"max_batch_size": 20, "max_queue_size": 400}}
+        for _ in range(2):
+            worker = bench.start(sections, slow_s=0.02, log=str(log))
+            bench.wait_until_scoring(worker, log, batches=5)
+        common = Transactional(bench.group, {"bootstrap_servers": bench.bootstrap_servers}, 10.0)
+        for round_ in range(1, 4):
+            for number in range(PARTITIONS):
+                await discard(await common.producer(Partition(bench.events, number), BATCH_BYTES))
+            bench.wait_until_scoring(worker, log, batches=log.read_text().count("batch") + 10 * round_)
+        answers = await bench.answers(4000)
+        assert any("joining the group anew" in bench.said(worker) for worker in bench.workers)
+        assert [worker.stop(grace_s=PATIENCE_S) for worker in bench.workers] == [0, 0]
+        assert repeats(answers) == 0
+        assert disordered(answers) == []
+        assert await bench.committed() == dict.fromkeys(range(PARTITIONS), 1000)
 
 
 class TestInsideExactlyOnceOnKafka(TestInsideOnKafka):
