@@ -19,7 +19,8 @@ PATIENCE_S = 40.0
 BLOCKED_LOOP = f"""
 import runpy, sys, time
 from streamapp.kafka.worker import Worker
-Worker.committable = lambda self: time.sleep(600) or {{}}
+vars(Worker)["commit"]  # fails loudly where there is nothing to replace
+Worker.commit = lambda self: time.sleep(600)
 sys.argv = [{str(SCRIPT)!r}, *sys.argv[1:]]
 runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
 """
