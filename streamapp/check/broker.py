@@ -8,8 +8,8 @@ from streamapp.check.finding import Finding, error, ok, warning
 from streamapp.config.settings import MetricsSettings, PipelineSettings
 from streamapp.errors import StreamappError
 from streamapp.kafka.client import connection
-from streamapp.kafka.exactly_once import check_transactions
 from streamapp.kafka.topics import connect, topic_names
+from streamapp.kafka.transaction_check import check_transactions
 
 WAIT_S = 5.0
 """How long a check waits for a broker at most; a worker waits all of `worker.broker_wait_s`."""

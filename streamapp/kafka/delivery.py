@@ -8,9 +8,9 @@ from typing import Any, Protocol
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import PublishError
 from streamapp.kafka.chunk import Store
-from streamapp.kafka.exactly_once import check_transactions, transactional
 from streamapp.kafka.ledger import Ledger, Partition, Span
 from streamapp.kafka.publisher import KafkaPublisher
+from streamapp.kafka.transaction_check import check_transactions, transactional
 from streamapp.kafka.transactions import Transactions
 from streamapp.protocols import Clock
 from streamapp.types import OutgoingBatch
