@@ -1,5 +1,6 @@
 """The thread that fetches: aiokafka's consumer, drained by whole fetches."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -40,6 +41,21 @@ class Recipient(Protocol):
         ...
 
 
+class ClosingConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
+    """aiokafka's consumer, which also stops between a fetch that failed and the next try.
+
+    Its fetcher lets the cancellation of that pause out of `stop`. It would end the thread, for whose end a worker that
+    leaves while its broker is away then waits for ever.
+    """
+
+    async def stop(self) -> None:
+        """Leave the group and close the connections."""
+        try:
+            await super().stop()
+        except asyncio.CancelledError:
+            await self._client.close()
+
+
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """aiokafka's consumer in a thread of its own, so that heartbeats go on whatever the worker does.
 
@@ -58,7 +74,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         self._handed = (-1, 0)
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
-        return aiokafka.AIOKafkaConsumer(**transport.consumer_options)
+        return ClosingConsumer(**transport.consumer_options)
 
     async def on_start(self) -> None:
         """Connect and begin to fetch."""

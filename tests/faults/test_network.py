@@ -18,7 +18,7 @@ from tests.faults.proxy import BOTH, Faults, Proxy
 from tests.faults.stage import Stage
 from tests.faults.trial import Trial
 from tests.faults.workers import PATIENCE_S, Plant, Worker
-from tests.faults.workplace import DRAIN_S, SESSION_S, merged, write_pipeline
+from tests.faults.workplace import DRAIN_S, IN_FLIGHT_ROWS, SESSION_S, merged, write_pipeline
 
 BACK_AT_WORK_S = SESSION_S + DRAIN_S + REBALANCE_GRACE_S + RETRY_LONGEST_S + 5.0
 """The group may have to form anew, for which it waits a rebalance's length, and publishing to be tried again."""
@@ -31,12 +31,14 @@ PROGRESS_PER_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """cut_off: the worker behind it is out of its group by the end, and what it had in flight is done by another."""
+    """cut_off: the worker behind it is out of its group by the end, and what it had in flight is done by another.
+    loaded: it begins while more batches wait in the worker than it delivers at once."""
 
     name: str
     faults: Faults
     seconds: float
     cut_off: bool
+    loaded: bool = False
 
 
 SHORT = (
@@ -67,10 +69,15 @@ async def at_work(stage: Stage, worker: Worker) -> None:
         stage.find(oracle.STUCK, f"worker {worker.number} has not come back within {BACK_AT_WORK_S:.0f} s")
 
 
-async def endure(stage: Stage, proxy: Proxy, trouble: Trouble) -> None:
+async def endure(stage: Stage, proxy: Proxy, worker: Worker, trouble: Trouble) -> None:
+    if trouble.loaded:
+        worker.gate.hold()
+        enough = len(stage.journal.acknowledged) + 2 * stage.partitions * IN_FLIGHT_ROWS
+        await stage.until(lambda: len(stage.journal.acknowledged) >= enough, PATIENCE_S)
     answered = len(stage.watcher.answered)
     await stage.snapshot(trouble.name, excuses_workers=1 if trouble.cut_off else 0)
     proxy.apply(trouble.faults)
+    worker.gate.release()
     await asyncio.sleep(trouble.seconds)
     progress = len(stage.watcher.answered) - answered
     if progress < PROGRESS_PER_S * trouble.seconds:
@@ -104,7 +111,7 @@ async def scene(
     for trouble in troubles:
         await at_work(stage, worker)
         await at_work(stage, beside)
-        await endure(stage, proxy, trouble)
+        await endure(stage, proxy, worker, trouble)
     if resets:
         await at_work(stage, worker)
         await reset(stage, proxy)
@@ -127,7 +134,8 @@ async def test_an_outage_taken_lightly_is_caught(
     # Long enough for the group to give the work to another, exactly once; over before the worker sends again, at
     # least once.
     seconds = SESSION_S + (8.0 if delivery == EXACTLY_ONCE else 2.0)
-    partition = Trouble("partition", Faults(held=BOTH), seconds, True)
+    loaded = delivery != EXACTLY_ONCE
+    partition = Trouble("partition", Faults(held=BOTH), seconds, True, loaded)
     with Proxy() as proxy, own_broker(trial, proxy=proxy) as broker:
         async with trial.stage(delivery, bootstrap_servers=broker.bootstrap_servers, kafka=membership) as stage:
             verdict = await scene(stage, proxy, [partition], resets=False, settled_within_s=settled_within_s)

@@ -58,11 +58,13 @@ async def check_policy(stage: Stage, also: str = "") -> Counter[str]:
 
 async def verdict_of(stage: Stage, also: str = "", starts: int = 1) -> Verdict:
     """The oracle's verdict, with the policy checked and no rebalance but at `starts` of workers."""
+    # A worker that lost its membership commits nothing until it has a new one.
+    await stage.feeder.stop()
+    await stage.until_answered(len(stage.journal.acknowledged))
+    await stage.until_committed(len(stage.journal.acknowledged))
     generations = sum(worker.said().count("generation") for worker in stage.workers)
     if generations != starts:
         stage.find(REBALANCED, f"{generations} generations in {starts} starts")
-    await stage.feeder.stop()
-    await stage.until_answered(len(stage.journal.acknowledged))
     await check_policy(stage, also)
     return await stage.finish()
 
@@ -77,8 +79,6 @@ async def locked(stage: Stage, also: str = "") -> Verdict:
         before = len(stage.watcher.answered)
         await stage.until(lambda: not worker.running, LOCKED_S)
         stage.figures["answered while locked"] = float(len(stage.watcher.answered) - before)
-    await stage.feeder.stop()
-    await stage.until_answered(len(stage.journal.acknowledged))
     return await verdict_of(stage, also)
 
 
