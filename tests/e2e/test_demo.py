@@ -4,7 +4,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -45,6 +45,15 @@ def test_a_short_demo_balances(tmp_path: Path) -> None:
     assert counted["healthy but refused"] == counted["broken but answered"] == counted["missing"] == 0
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What is started hears SIGINT, as from a terminal; a job in the background hands on that it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_everything_it_started(tmp_path: Path) -> None:
     with subprocess.Popen(demo(tmp_path), stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
