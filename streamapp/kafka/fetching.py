@@ -1,6 +1,5 @@
 """The thread that fetches: aiokafka's consumer, drained by whole fetches."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streamapp.kafka.chunk import Chunk, Intake, RawRecord, columns
+from streamapp.kafka.closing import ClosingConsumer
 from streamapp.kafka.ledger import Partition, Span
 from streamapp.kafka.places import Places
 
@@ -39,21 +39,6 @@ class Recipient(Protocol):
     def deliver(self, found: list[Chunk] | Exception) -> None:
         """Take chunks, or why there will be no more. In the worker's loop."""
         ...
-
-
-class ClosingConsumer(aiokafka.AIOKafkaConsumer):  # type: ignore[misc]
-    """aiokafka's consumer, which also stops between a fetch that failed and the next try.
-
-    Its fetcher lets the cancellation of that pause out of `stop`. It would end the thread, for whose end a worker that
-    leaves while its broker is away then waits for ever.
-    """
-
-    async def stop(self) -> None:
-        """Leave the group and close the connections."""
-        try:
-            await super().stop()
-        except asyncio.CancelledError:
-            await self._client.close()
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streamapp.errors import BrokerUnavailable
+from streamapp.kafka.closing import ClosingConsumer
 from streamapp.types import RecordBatch
 
 CHUNK_ROWS = 2_000
@@ -24,7 +25,7 @@ async def read_topic(options: Mapping[str, Any], topic: str, partitions: Collect
     """
     if not partitions:
         return
-    consumer = AIOKafkaConsumer(
+    consumer = ClosingConsumer(
         **options, isolation_level="read_committed", auto_offset_reset="earliest", enable_auto_commit=False
     )
     try:

@@ -1,4 +1,4 @@
-"""The consumer that fetches, with its broker gone."""
+"""A consumer whose broker is gone."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ import pytest
 from aiokafka.structs import TopicPartition
 
 from streamapp.demo.broker import EmbeddedBroker
-from streamapp.kafka.fetching import ClosingConsumer
+from streamapp.kafka.closing import ClosingConsumer
 from tests.kafka_io import create_topics
 
 SOON_S = 10.0
