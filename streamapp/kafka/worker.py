@@ -104,14 +104,16 @@ class Worker:
         add_agent(app, "predict", self._settings.source.topics, self._take_events)
         if self._takes_outcomes:
             add_agent(app, "outcomes", [self._outcome_topic], self._take_outcomes)
-        work = [self._line.run(), self._send_signals(), self._run_app(app), self._wait_for_stop()]
-        duties: list[asyncio.Future[None]] = [asyncio.ensure_future(part) for part in work]
+        running: asyncio.Future[None] = asyncio.ensure_future(self._run_app(app))
+        work = [self._line.run(), self._send_signals(), self._wait_for_stop()]
+        duties: list[asyncio.Future[None]] = [*(asyncio.ensure_future(part) for part in work), running]
         try:
             done, _ = await asyncio.wait({*duties, self._failure}, return_when=asyncio.FIRST_COMPLETED)
             errors = [error for task in done if (error := task.exception()) is not None]
             if not errors:
                 await self._drain()
             await _cancel(duties[:1])
+            await self._started(running)
             await self._leave(app)
             if errors:
                 raise errors[0]
@@ -318,6 +320,13 @@ class Worker:
         # Nothing more comes in: what follows a dropped row must not be answered before it.
         consumer_of(self._needed_app()).stop_flow()
         await self.revoked()
+
+    async def _started(self, running: "asyncio.Future[None]") -> None:
+        """Return once the app is ready or has failed, in bounded time: what it still starts while it is being stopped,
+        nobody stops."""
+        ready = asyncio.ensure_future(self.ready())
+        await asyncio.wait({ready, running}, timeout=LEAVE_S, return_when=asyncio.FIRST_COMPLETED)
+        await _cancel([ready])
 
     async def _leave(self, app: BatchApp) -> None:
         """Commit, leave the group and disconnect, in bounded time: a broker that is gone must not keep us."""
