@@ -15,6 +15,9 @@ _log = logging.getLogger(__name__)
 _GUARD = 'read -r line || kill -TERM "$@" 2>/dev/null'
 """Waits on a pipe that the supervisor holds: a line is an orderly end, end of file means that it was killed."""
 
+_HELD = 'read -r line && exec "$@" </dev/null'
+"""Becomes the worker once it is told to: a supervisor killed before the guard watches leaves no worker behind."""
+
 _ASKED = (0, -signal.SIGTERM, -signal.SIGINT)
 """Exit statuses of a worker that was told to stop; the signals cover one that was still starting."""
 
@@ -35,9 +38,11 @@ async def _supervise(commands: Sequence[Sequence[str]], stop_within_s: float) ->
     loop, told = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
-    processes = [await _start(command) for command in commands]
+    processes = [await _hold(command) for command in commands]
     guard = _guard(processes)
     try:
+        for process in processes:
+            _release(process)
         failed = await _first_failure(processes, told)
         left = await _stop(processes, stop_within_s)
     finally:
@@ -48,8 +53,15 @@ async def _supervise(commands: Sequence[Sequence[str]], stop_within_s: float) ->
     return 1 if left else _status(badly[0]) if badly else 0
 
 
-async def _start(command: Sequence[str]) -> Process:
-    return await asyncio.create_subprocess_exec(*command, stdin=subprocess.DEVNULL, start_new_session=True)
+async def _hold(command: Sequence[str]) -> Process:
+    held = ("/bin/sh", "-c", _HELD, "worker", *command)
+    return await asyncio.create_subprocess_exec(*held, stdin=subprocess.PIPE, start_new_session=True)
+
+
+def _release(process: Process) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"go\n")
+    process.stdin.close()
 
 
 def _guard(processes: Sequence[Process]) -> "subprocess.Popen[bytes]":

@@ -59,6 +59,14 @@ def deaf(pipe: Path) -> Iterator["subprocess.Popen[str]"]:
     yield from _supervised([sh(DEAF, pipe)], 0.2)
 
 
+def test_a_supervisor_that_is_killed_while_it_starts_leaves_no_worker_behind():
+    killed = "supervisor._guard = lambda processes: os.kill(os.getpid(), signal.SIGKILL)"
+    call = f"supervisor.supervise({[sh('echo started')] * 2!r}, stop_within_s=10)"
+    code = f"import os, signal; from streamapp import supervisor; {killed}; {call}"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    assert (ended.returncode, ended.stdout) == (-signal.SIGKILL, "")
+
+
 def _supervised(commands: list[list[str]], stop_within_s: float) -> Iterator["subprocess.Popen[str]"]:
     call = f"supervise({commands!r}, stop_within_s={stop_within_s})"
     code = f"import sys; from streamapp.supervisor import supervise; sys.exit({call})"
