@@ -1,0 +1,1 @@
+"""What is done about evidence: pure policy, no broker and no clock of its own."""
