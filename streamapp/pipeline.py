@@ -14,7 +14,7 @@ from streamapp.config.settings import PipelineSettings
 from streamapp.enrich import CountingEnricher
 from streamapp.errors import ConfigError
 from streamapp.lateness import build_deadline
-from streamapp.protocols import Clock, Decoder, Encoder, Inferrer, Prepared, Router
+from streamapp.protocols import Clock, Decoder, Encoder, Inferrer, Prepared, Router, Serving
 from streamapp.types import Failure, OutgoingBatch, RecordBatch, ScoredBatch, Variant
 
 Event = Mapping[str, Any] | bytes | str
@@ -53,10 +53,9 @@ class Pipeline:
     ) -> None:
         self.settings = settings
         self.enricher = enricher
-        self.variants = variants_of(settings)
+        self.serving = Serving(0, variants_of(settings), router, inferrer)
+        """What answers the next batch."""
         self._decoder = decoder
-        self._router = router
-        self._inferrer = inferrer
         self._encoder = encoder
         self._readable = readable
         self._clock = clock
@@ -95,24 +94,38 @@ class Pipeline:
             clock=clock,
         )
 
+    def serve(self, serving: Serving) -> Serving:
+        """From the next batch on let `serving` answer; what did until now is given back. Any thread.
+
+        Batches that were prepared before are still scored by what they were prepared for: it must stay open until
+        a batch of `serving` was scored. Raises `ConfigError` for other variants than the pipeline file names: their
+        features would not be there.
+        """
+        names = [variant.name for variant in serving.variants]
+        if names != list(self.settings.variants):
+            raise ConfigError(f"variants {', '.join(names)}: the pipeline has {', '.join(self.settings.variants)}")
+        before, self.serving = self.serving, serving
+        return before
+
     def prepare(self, records: RecordBatch) -> Prepared:
         """Decode, route and enrich n records. Blocking. Raises `FeatureStoreUnavailable`.
 
         What is late now leaves the way here; a try that is repeated while the store is down looks again.
         """
+        serving = self.serving
         events = self._decoder.decode(records)
         late = None
         if self._deadline is not None:
             events, late = self._deadline.judge(records, events, self._clock.now_ms())
-        routes = self._router.route(events)
+        routes = serving.router.route(events)
         if self._deadline is not None and late is not None:
             routes, late = self._deadline.divert(routes, late)
-        return Prepared(records, events, routes, self.enricher.enrich(events, routes), late)
+        return Prepared(records, events, routes, self.enricher.enrich(events, routes), serving, late)
 
     def score(self, prepared: Prepared) -> ScoredBatch:
         """Infer. Blocking; one call at a time."""
         events, routes, features = prepared.events, prepared.routes, prepared.features
-        scores = self._inferrer.infer(events, features)
+        scores = prepared.serving.inferrer.infer(events, features)
         failures = dict(events.failures)
         for index, blocks in enumerate(zip(features, scores, strict=True)):
             for block in blocks:
@@ -121,7 +134,7 @@ class Pipeline:
         return ScoredBatch(
             prepared.records,
             events,
-            self.variants,
+            prepared.serving.variants,
             routes,
             features,
             scores,
@@ -153,8 +166,8 @@ class Pipeline:
         return Predictions(answers, dict(sorted(failures.items())))
 
     def close(self) -> None:
-        """Release models and store."""
-        self._inferrer.close()
+        """Release the store and the models that serve."""
+        self.serving.inferrer.close()
         self.enricher.close()
 
     def __enter__(self) -> "Pipeline":

@@ -16,6 +16,7 @@ from streamapp.types import (
     Routes,
     ScoreBlock,
     ScoredBatch,
+    Variant,
 )
 
 
@@ -143,13 +144,28 @@ class Encoder(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Serving:
+    """Who answers which events, by which models; exchanged as a whole, between two batches.
+
+    variants, and what `router` and `inferrer` give per variant, are in the same order. revision: the state of the
+    control log that this is, 0 for what the pipeline file says.
+    """
+
+    revision: int
+    variants: tuple[Variant, ...]
+    router: Router
+    inferrer: Inferrer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """A batch that is ready for its models."""
+    """A batch that is ready for the models of `serving`, whatever serves the batches after it."""
 
     records: RecordBatch
     events: EventBatch
     routes: Routes
     features: tuple[FeatureBlock, ...]
+    serving: Serving
     late: LateRows | None = None
 
 

@@ -64,7 +64,7 @@ class _Probes:
 def _work(settings: PipelineSettings, pipeline: Pipeline, metrics: Metrics, probes: _Probes) -> int:
     metrics.read_from(feature_readings(lambda: pipeline.enricher.counts))
     metrics.read_from(probes.readings)
-    observation = Observation(settings, pipeline.variants, metrics)
+    observation = Observation(settings, pipeline.serving.variants, metrics)
     outcomes = settings.outcomes
     side = SidePath(
         observation,

@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import numpy as np
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import FeatureStoreUnavailable
 from streamapp.kafka.run import run_worker
-from streamapp.protocols import Prepared
+from streamapp.protocols import Prepared, Serving
 from streamapp.types import (
     EventBatch,
     FeatureBlock,
@@ -30,6 +31,23 @@ from streamapp.types import (
 )
 
 VARIANT = Variant("stub", "stub", "1")
+
+
+class Nothing:
+    """Stands where a pipeline has its router and its models."""
+
+    def route(self, events: EventBatch) -> Routes:
+        rows = np.arange(len(events), dtype=np.int64)
+        return Routes(np.zeros(len(events), np.int16), (rows,))
+
+    def infer(self, events: EventBatch, features: Sequence[FeatureBlock]) -> tuple[ScoreBlock, ...]:
+        return tuple(ScoreBlock(block.rows, ("p",), np.zeros((len(block.rows), 1))) for block in features)
+
+    def close(self) -> None:
+        return
+
+
+SERVING = Serving(0, (VARIANT,), Nothing(), Nothing())
 
 
 class EchoPath:
@@ -54,8 +72,8 @@ class EchoPath:
             raise FeatureStoreUnavailable("the store is down (stub)")
         n = len(records)
         events = EventBatch({}, [""] * n, [""] * n, records.timestamps_ms, {})
-        rows = np.arange(n, dtype=np.int64)
-        return Prepared(records, events, Routes(np.zeros(n, np.int16), (rows,)), (FeatureBlock.without_features(rows),))
+        routes = SERVING.router.route(events)
+        return Prepared(records, events, routes, (FeatureBlock.without_features(routes.rows[0]),), SERVING)
 
     def score(self, prepared: Prepared) -> ScoredBatch:
         records = prepared.records
@@ -66,15 +84,13 @@ class EchoPath:
                 file.write(f"batch {len(records)}\n")
         if self._slow_s:
             time.sleep(self._slow_s)
-        rows = prepared.routes.rows[0]
-        scores = ScoreBlock(rows, ("p",), np.zeros((len(rows), 1)))
         return ScoredBatch(
             records,
             prepared.events,
-            (VARIANT,),
+            SERVING.variants,
             prepared.routes,
             prepared.features,
-            (scores,),
+            SERVING.inferrer.infer(prepared.events, prepared.features),
             {},
             int(time.time() * 1000),
         )

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from streamapp.config.settings import PipelineSettings
@@ -12,9 +13,10 @@ from streamapp.encode import build_encoder, build_json_encoder
 from streamapp.enrich import build_enricher
 from streamapp.errors import ConfigError
 from streamapp.pipeline import Pipeline
+from streamapp.protocols import Serving
 from streamapp.route import HashRouter, Share
 from streamapp.testing import ManualClock
-from streamapp.types import EventBatch, Failure, FeatureBlock, ScoreBlock
+from streamapp.types import EventBatch, Failure, FeatureBlock, RecordBatch, ScoreBlock, Variant
 
 FAIL_FROM = 100.0
 
@@ -35,6 +37,19 @@ class Doubler:
         bad = (amounts >= FAIL_FROM) & (index in self._failing)
         failures = {int(row): Failure("infer", "model_error", "too much") for row in rows[bad]}
         return ScoreBlock(rows[~bad], ("score",), 2 * amounts[~bad, None], failures)
+
+    def close(self) -> None:
+        return
+
+
+class Constant:
+    """Scores the same for every row."""
+
+    def __init__(self, score: float) -> None:
+        self._score = score
+
+    def infer(self, events: EventBatch, features: Sequence[FeatureBlock]) -> tuple[ScoreBlock, ...]:
+        return tuple(ScoreBlock(b.rows, ("score",), np.full((len(b.rows), 1), self._score)) for b in features)
 
     def close(self) -> None:
         return
@@ -104,3 +119,38 @@ def test_no_events_no_predictions(tmp_path: Any) -> None:
 def test_an_avro_source_takes_bytes_only(tmp_path: Any) -> None:
     with pytest.raises(ConfigError, match="avro source takes events as bytes"):
         pipeline(tmp_path, format="avro").predict([event(0)])
+
+
+def serving(
+    revision: int, version: str, *, weights: Sequence[float] = (1, 0), names: str = "main candidate"
+) -> Serving:
+    variants = tuple(Variant(name, "m", version) for name in names.split())
+    shares = [Share(variant.name, weight) for variant, weight in zip(variants, weights, strict=True)]
+    return Serving(revision, variants, HashRouter("p", shares), Constant(float(revision)))
+
+
+def records(count: int) -> RecordBatch:
+    n = np.arange(count)
+    values: list[Any] = [orjson.dumps(event(row)) for row in range(count)]
+    return RecordBatch(["in"] * count, n.astype(np.int32), n, n, [None] * count, values, [()] * count)
+
+
+def test_a_batch_is_answered_by_what_served_when_it_was_prepared(tmp_path: Any) -> None:
+    made = pipeline(tmp_path)
+    made.serve(serving(1, "1"))
+    before = made.prepare(records(3))
+    assert made.serve(serving(2, "2", weights=(0, 1))).revision == 1
+    after = made.prepare(records(3))
+    for prepared, score, version, variant in ((after, 2.0, "2", 1), (before, 1.0, "1", 0)):
+        scored = made.score(prepared)
+        assert {v.model_version for v in scored.variants} == {version}
+        assert set(scored.routes.answers) == {variant}
+        assert set(scored.scores[variant].values[:, 0]) == {score}
+
+
+def test_variants_that_the_pipeline_does_not_have_are_refused(tmp_path: Any) -> None:
+    made = pipeline(tmp_path)
+    for names in ("main other", "candidate main", "main"):
+        with pytest.raises(ConfigError, match="the pipeline has main, candidate"):
+            made.serve(serving(1, "1", names=names, weights=[1] * len(names.split())))
+    assert made.serving.revision == 0
