@@ -1,7 +1,8 @@
 """Sticky, weighted assignment of keys to variants.
 
 bucket(key) = xxh3_64(salt + 0x00 + key in UTF-8) mod 10 000. The buckets are dealt to the variants in the
-order they are declared, each getting its share of 10 000 (largest remainder). The same key and the same
+order they are declared, each getting its share of 10 000 (largest remainder). When weights change, buckets are dealt
+anew from the table that held before, so that no more of them move than must. The same key and the same
 table give the same variant in every process and on every replay; tests pin the buckets of known keys.
 """
 
@@ -36,6 +37,26 @@ def deal(weights: Sequence[float]) -> Int16:
 
     Raises `ConfigError` if no weight is positive.
     """
+    counts = _counts(weights)
+    return np.repeat(np.arange(len(counts), dtype=np.int16), counts)
+
+
+def redeal(owners: Int16, weights: Sequence[float]) -> Int16:
+    """The table for `weights` that is nearest to `owners`: only variants that lose share give buckets, their highest.
+
+    owners: int16 (10 000,), indices below `len(weights)`; it is left as it is. Raises `ConfigError` like `deal`.
+    """
+    counts = _counts(weights)
+    dealt = owners.copy()
+    for index, count in enumerate(counts):
+        dealt[np.flatnonzero(owners == index)[count:]] = NO_VARIANT
+    wanting = counts - np.bincount(dealt[dealt != NO_VARIANT], minlength=len(counts))
+    dealt[dealt == NO_VARIANT] = np.repeat(np.arange(len(counts), dtype=np.int16), wanting)
+    return dealt
+
+
+def _counts(weights: Sequence[float]) -> Int64:
+    """Buckets per variant."""
     total = sum(weights)
     if not total > 0:
         raise ConfigError("no variant has a weight: give at least one variant a weight above 0")
@@ -43,16 +64,19 @@ def deal(weights: Sequence[float]) -> Int16:
     counts = np.floor(exact).astype(np.int64)
     by_remainder = np.argsort(counts - exact, kind="stable")
     counts[by_remainder[: BUCKETS - int(counts.sum())]] += 1
-    return np.repeat(np.arange(len(counts), dtype=np.int16), counts)
+    return counts
 
 
 class HashRouter:
-    """Routes by the hash of the routing key."""
+    """Routes by the hash of the routing key.
 
-    def __init__(self, salt: str, shares: Sequence[Share]) -> None:
+    owners: int16 (10 000,), the table that `shares` led to; dealt from their weights if it is not given.
+    """
+
+    def __init__(self, salt: str, shares: Sequence[Share], owners: Int16 | None = None) -> None:
         self._salt = salt
         self._shares = tuple(shares)
-        self._owners = deal([s.weight for s in shares])
+        self._owners = deal([s.weight for s in shares]) if owners is None else owners
 
     def route(self, events: EventBatch) -> Routes:
         """Assign every healthy row; failed rows get NO_VARIANT and are scored by nobody."""

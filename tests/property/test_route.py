@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamapp.route import BUCKETS, HashRouter, Share, bucket, deal
+from streamapp.route import BUCKETS, HashRouter, Share, bucket, deal, redeal
 from streamapp.types import NO_VARIANT, EventBatch, Failure
 
 weights = st.lists(st.floats(0, 1e6), min_size=1, max_size=6).filter(lambda ws: sum(ws) > 1e-6)
@@ -36,7 +36,19 @@ def test_a_row_is_answered_by_its_keys_owner_and_failed_rows_by_nobody(keys: lis
         assert set(np.flatnonzero(routes.answers == index)) <= set(rows.tolist())
 
 
-@given(st.floats(0.01, 0.99), st.floats(0.01, 0.99))
-def test_changing_a_weight_moves_only_the_difference(w1: float, w2: float) -> None:
-    moved = np.count_nonzero(deal([1 - w1, w1]) != deal([1 - w2, w2]))
-    assert abs(moved - abs(w2 - w1) * BUCKETS) <= 2
+tables = st.integers(1, 6).flatmap(
+    lambda n: st.lists(
+        st.lists(st.floats(0, 100), min_size=n, max_size=n).filter(lambda ws: sum(ws) > 1e-6), min_size=2, max_size=5
+    )
+)
+
+
+@given(tables)
+def test_changing_weights_moves_only_the_difference(history: list[list[float]]) -> None:
+    owners = deal(history[0])
+    for ws in history[1:]:
+        before, owners = owners, redeal(owners, ws)
+        old, new = (np.bincount(table, minlength=len(ws)) for table in (before, owners))
+        assert new.tolist() == np.bincount(deal(ws), minlength=len(ws)).tolist()
+        assert np.count_nonzero(before != owners) == np.maximum(old - new, 0).sum()
+        assert redeal(owners, ws).tolist() == owners.tolist()

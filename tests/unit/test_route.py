@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from streamapp.errors import ConfigError
-from streamapp.route import HashRouter, Share, bucket, deal
+from streamapp.route import HashRouter, Share, bucket, deal, redeal
 from streamapp.types import EventBatch
 
+SHARES = [Share("a", 1), Share("b", 1), Share("c", 1)]
 GOLDEN_BUCKETS = {"": 8944, "flight-1": 5188, "N14228": 9582, "ключ": 165, "a" * 300: 3872}
 
 
@@ -38,6 +39,21 @@ def test_a_shadow_scores_its_share_of_all_keys_whoever_answers_them() -> None:
     shadowed_answers = routes.answers[routes.rows[2]]
     assert abs(len(shadowed_answers) / len(keys) - 0.25) < 0.015
     assert abs(np.mean(shadowed_answers == 0) - 0.5) < 0.03
+
+
+def test_of_a_million_keys_only_those_move_that_must() -> None:
+    keys = [f"key-{i}" for i in range(1_000_000)]
+    weights = [(60, 30, 10), (50, 30, 20), (50, 10, 40), (100, 0, 0)]
+    moved = (0.1, 0.2, 0.5)
+    owners = deal(weights[0])
+    answers = HashRouter("salt", SHARES, owners).route(events(keys)).answers
+    for after, share in zip(weights[1:], moved, strict=True):
+        owners = redeal(owners, after)
+        before, answers = answers, HashRouter("salt", SHARES, owners).route(events(keys)).answers
+        assert abs(np.mean(before != answers) - share) < 4 * (share * (1 - share) / len(keys)) ** 0.5
+        for variant, weight in enumerate(after):
+            p = weight / 100
+            assert abs(np.mean(answers == variant) - p) <= 4 * (p * (1 - p) / len(keys)) ** 0.5
 
 
 def test_weights_that_are_all_zero_are_refused() -> None:
