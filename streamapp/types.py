@@ -120,6 +120,30 @@ class Variant:
     model_version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """What a variant of the pipeline serves: version `version` of its model, wired as the pipeline file wires variant
+    `wiring` (features, inputs, outputs). version None is the artefact that the file gives for `wiring`."""
+
+    wiring: str
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ServingPlan:
+    """Who is to answer which keys, by which versions: what a `Serving` is built from.
+
+    revision: the place in the control log that it comes from. tenants: variant name -> its tenant, in the order of
+    every per-variant tuple. owners int16 (10 000,): bucket -> index of the variant that answers it. shadows: one share
+    in [0, 1] per variant.
+    """
+
+    revision: int
+    tenants: Mapping[str, Tenant]
+    owners: Int16
+    shadows: tuple[float, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Routes:
     """Who scores what.
