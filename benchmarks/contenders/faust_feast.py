@@ -15,7 +15,7 @@ from feast import FeatureStore  # noqa: E402
 from benchmarks.contenders.job import answer, job, session  # noqa: E402
 from benchmarks.events import COLUMNS  # noqa: E402
 from benchmarks.store import ACTIVITY, PROFILE  # noqa: E402
-from streamapp.route import bucket, deal  # noqa: E402
+from streamapp.buckets import bucket, deal  # noqa: E402
 
 JOB = job()
 models = (session(JOB.model), session(JOB.second_model))

@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamapp.route import BUCKETS, HashRouter, Share, bucket, deal, redeal
+from streamapp.buckets import BUCKETS, bucket, deal, redeal
+from streamapp.route import HashRouter, Share
 from streamapp.types import NO_VARIANT, EventBatch, Failure
 
 weights = st.lists(st.floats(0, 1e6), min_size=1, max_size=6).filter(lambda ws: sum(ws) > 1e-6)

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from streamapp.buckets import bucket, deal, redeal
 from streamapp.errors import ConfigError
-from streamapp.route import HashRouter, Share, bucket, deal, redeal
+from streamapp.route import HashRouter, Share
 from streamapp.types import EventBatch
 
 SHARES = [Share("a", 1), Share("b", 1), Share("c", 1)]
