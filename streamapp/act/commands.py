@@ -1,0 +1,140 @@
+"""What is written to the control log: who wants what, when, and on which evidence.
+
+A command says what it expects to find (which rollout, which step); where that does not hold any more it is void, for
+everyone alike. So a command that is read twice, or sent by a leader that is no longer one, does nothing.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+from streamapp.act.analysis import Result
+from streamapp.act.steps import Step
+from streamapp.errors import ControlError
+from streamapp.types import Tenant
+
+
+class Command(Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower):
+    """id: unique. by: who sent it. at_ms: the sender's wall clock, ms since the epoch; folding has no other clock."""
+
+    id: str
+    by: str
+    at_ms: int
+
+
+class DeclaredVariant(Struct, frozen=True):
+    """A variant as a pipeline file has it. wiring: the declared variant whose features, inputs and outputs it has;
+    another than its own name only for the canary slots, which no file lists."""
+
+    wiring: str
+    model: str
+    version: str
+    weight: float
+    shadow: float
+
+
+class Declare(Command, frozen=True, kw_only=True):
+    """What the pipeline file says, written by a worker that starts. A changed file starts from its own words again."""
+
+    variants: dict[str, DeclaredVariant]
+
+
+class Start(Command, frozen=True, kw_only=True):
+    """Begin a rollout of `model`; its id is the command's. tenant: what the candidate slot is to serve. expects: the
+    model's revision that the sender saw."""
+
+    expects: int
+    model: str
+    version: str
+    tenant: Tenant
+    steps: tuple[Step, ...]
+    reason: str = ""
+
+
+class Measured(Command, frozen=True, kw_only=True):
+    """The leader looked at the evidence for the `number`-th time in this step (from 1 on)."""
+
+    rollout: str
+    step: int
+    number: int
+    result: Result
+    reason: str
+    evidence: Mapping[str, float]
+
+
+class Weighed(Command, frozen=True, kw_only=True):
+    """The leader drew new weights for a bandit. best: the probability that the candidate is the better one."""
+
+    rollout: str
+    step: int
+    number: int
+    weight: float
+    best: float
+    evidence: Mapping[str, float]
+
+
+class Advance(Command, frozen=True, kw_only=True):
+    """The pause of this step is over."""
+
+    rollout: str
+    step: int
+    reason: str = ""
+
+
+class Pause(Command, frozen=True, kw_only=True):
+    """Stay where we are until somebody resumes. turn: the rollout's turn that the sender saw."""
+
+    rollout: str
+    turn: int
+    reason: str = ""
+
+
+class Resume(Command, frozen=True, kw_only=True):
+    """Go on; a step that waits for a person is over with this, any other begins anew. turn: as in `Pause`."""
+
+    rollout: str
+    turn: int
+    reason: str = ""
+
+
+class Promote(Command, frozen=True, kw_only=True):
+    """Skip what is left: the candidate answers everything."""
+
+    rollout: str
+    reason: str = ""
+
+
+class Abort(Command, frozen=True, kw_only=True):
+    """Take the candidate back."""
+
+    rollout: str
+    reason: str = ""
+
+
+class Deploy(Command, frozen=True, kw_only=True):
+    """Let `tenant` answer everything that the model answers, at once; a rollout of the model ends with this. expects:
+    the model's revision that the sender saw."""
+
+    expects: int
+    model: str
+    version: str
+    tenant: Tenant
+    reason: str = ""
+
+
+AnyCommand = Declare | Start | Measured | Weighed | Advance | Pause | Resume | Promote | Abort | Deploy
+_decoder: "msgspec.json.Decoder[AnyCommand]" = msgspec.json.Decoder(AnyCommand)
+
+
+def encode(command: Command) -> bytes:
+    """As JSON."""
+    return msgspec.json.encode(command)
+
+
+def decode(value: bytes) -> AnyCommand:
+    """Raises `ControlError` for what is no command that this version knows."""
+    try:
+        return _decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ControlError(f"not a command of this version of streamapp: {error}") from error

@@ -1,0 +1,60 @@
+"""What commands do to a state: weights, shadows, steps, and the end of a rollout."""
+
+from msgspec.structs import replace
+
+from streamapp.act.analysis import Tally
+from streamapp.act.state import PAUSED, PROMOTED, Rollout, State, with_weights
+from streamapp.act.steps import SetShadow, SetWeight
+
+
+def enter(state: State, rollout: Rollout, index: int, at_ms: int, revision: int) -> State:
+    """Begin step `index`; steps that take no time are taken at once, and after the last one the rollout is through."""
+    while index < len(rollout.steps):
+        step = rollout.steps[index]
+        if isinstance(step, SetWeight):
+            state, rollout = weigh(state, rollout, step.weight), replace(rollout, weight=step.weight)
+        elif isinstance(step, SetShadow):
+            state = shadow(state, rollout.candidate, step.share / 100)
+            rollout = replace(rollout, shadow=step.share)
+        else:
+            begun = replace(rollout, step=index, since_ms=at_ms, epoch=revision, tally=Tally(), measured=0)
+            return put(state, begun)
+        index += 1
+    return end(state, replace(rollout, step=index), PROMOTED, "all steps are through", revision)
+
+
+def end(state: State, rollout: Rollout, status: str, reason: str, revision: int) -> State:
+    """Give all the model's keys to one version, the last good one staying in the other variant, loaded."""
+    stable, candidate = rollout.stable, rollout.candidate
+    promoted = status == PROMOTED
+    tenants = {
+        **state.tenants,
+        stable: state.tenants[candidate if promoted else stable],
+        candidate: state.tenants[stable] if promoted else rollout.before,
+    }
+    state = weigh(shadow(replace(state, tenants=tenants), candidate, 0.0), rollout, 0.0)
+    weight = 100.0 if promoted else 0.0
+    ended = replace(rollout, status=status, reason=reason, weight=weight, shadow=0.0)
+    return replace(put(state, ended), models={**state.models, rollout.model: revision})
+
+
+def weigh(state: State, rollout: Rollout, percent: float) -> State:
+    """Give the candidate that share of the keys of its model."""
+    total = state.weights[rollout.stable] + state.weights[rollout.candidate]
+    share = total * percent / 100
+    return with_weights(state, {**state.weights, rollout.stable: total - share, rollout.candidate: share})
+
+
+def shadow(state: State, candidate: str, share: float) -> State:
+    """Let the candidate score that share of all keys, in [0, 1]."""
+    return replace(state, shadows={**state.shadows, candidate: share})
+
+
+def put(state: State, rollout: Rollout) -> State:
+    """Note how far the rollout is."""
+    return replace(state, rollouts={**state.rollouts, rollout.model: rollout})
+
+
+def paused(rollout: Rollout, reason: str) -> Rollout:
+    """The rollout, waiting for a person."""
+    return replace(rollout, status=PAUSED, reason=reason, turn=rollout.turn + 1)

@@ -1,0 +1,119 @@
+"""What the control log has led to: which version every variant serves, for which keys, and how far each rollout is."""
+
+from itertools import groupby
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from streamapp.act.analysis import Tally
+from streamapp.act.commands import DeclaredVariant
+from streamapp.act.steps import Step
+from streamapp.buckets import redeal
+from streamapp.errors import ControlError
+from streamapp.types import Int16, ServingPlan, Tenant
+
+PROGRESSING, PAUSED, PROMOTED, ABORTED = "progressing", "paused", "promoted", "aborted"
+
+
+class Rollout(Struct, frozen=True, kw_only=True):
+    """One rollout, under way or over.
+
+    stable, candidate: the variants. before: what the candidate served before. step: index into `steps`; `len(steps)`
+    once they are through. weight, shadow: the candidate's, per cent. since_ms: when this step began. epoch: the place
+    in the log from which evidence counts. turn: how often it was paused or resumed. reason: of the last change.
+    """
+
+    id: str
+    model: str
+    version: str
+    stable: str
+    candidate: str
+    before: Tenant
+    steps: tuple[Step, ...]
+    by: str
+    started_ms: int
+    since_ms: int
+    epoch: int
+    step: int = 0
+    status: str = PROGRESSING
+    weight: float = 0.0
+    shadow: float = 0.0
+    tally: Tally = Tally()
+    measured: int = 0
+    turn: int = 0
+    reason: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come of it."""
+        return self.status in (PROMOTED, ABORTED)
+
+
+class State(Struct, frozen=True, kw_only=True):
+    """revision: the place in the log after the last command that took effect. declared, tenants, weights, shadows: by
+    variant, in the order of every per-variant tuple. models: model -> revision of its last start, end or deployment.
+    rollouts: model -> its latest rollout. table: bucket owners, as runs `<index>x<buckets>`.
+    """
+
+    revision: int = 0
+    declared: dict[str, DeclaredVariant] = {}
+    tenants: dict[str, Tenant] = {}
+    weights: dict[str, float] = {}
+    shadows: dict[str, float] = {}
+    models: dict[str, int] = {}
+    rollouts: dict[str, Rollout] = {}
+    table: str = ""
+
+    def rollout(self, id: str) -> Rollout | None:
+        """The rollout of that id, if it is its model's latest."""
+        return next((each for each in self.rollouts.values() if each.id == id), None)
+
+    def pair(self, model: str) -> tuple[str, str]:
+        """The variants that a rollout of `model` moves keys between: the stable one, which the pipeline file gives the
+        greater weight, and the candidate. Raises `ControlError`."""
+        of_model = [name for name, variant in self.declared.items() if variant.model == model]
+        if not of_model:
+            known = ", ".join(sorted({variant.model for variant in self.declared.values()})) or "none"
+            raise ControlError(f"no variant of the pipeline serves model `{model}`; models: {known}")
+        if len(of_model) != 2:
+            raise ControlError(
+                f"model `{model}` has the variants {', '.join(of_model)}: a rollout moves keys between two"
+            )
+        stable = max(of_model, key=lambda name: self.declared[name].weight)
+        return stable, next(name for name in of_model if name != stable)
+
+    def plan(self) -> ServingPlan:
+        """What is to serve."""
+        shadows = tuple(self.shadows[name] for name in self.tenants)
+        return ServingPlan(self.revision, dict(self.tenants), owners_of(self.table), shadows)
+
+
+def owners_of(table: str) -> Int16:
+    """int16 (10 000,): bucket -> index of the variant that owns it."""
+    runs = [run.split("x") for run in table.split(",")]
+    return np.repeat(np.array([int(index) for index, _ in runs], np.int16), [int(count) for _, count in runs])
+
+
+def table_of(owners: Int16) -> str:
+    """The same as runs."""
+    return ",".join(f"{index}x{len(list(run))}" for index, run in groupby(owners.tolist()))
+
+
+def with_weights(state: State, weights: dict[str, float]) -> State:
+    """The same state with other weights, moving no more keys than they must. Raises `ConfigError` if all are 0."""
+    owners = redeal(owners_of(state.table), [weights[name] for name in state.tenants])
+    return msgspec.structs.replace(state, weights=weights, table=table_of(owners))
+
+
+def encode_state(state: State) -> bytes:
+    """As JSON."""
+    return msgspec.json.encode(state)
+
+
+def decode_state(value: bytes) -> State:
+    """Raises `ControlError` for what is none that this version knows."""
+    try:
+        return msgspec.json.decode(value, type=State)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ControlError(f"not a control state of this version of streamapp: {error}") from error
