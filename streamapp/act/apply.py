@@ -25,6 +25,7 @@ from streamapp.act.commands import (
     Start,
     Weighed,
 )
+from streamapp.act.moves import begin, end, enter, paused, put, swap, weigh
 from streamapp.act.state import (
     ABORTED,
     PAUSED,
@@ -36,7 +37,7 @@ from streamapp.act.state import (
     table_of,
     with_weights,
 )
-from streamapp.act.steps import Analyse, Explore, Wait, check_steps
+from streamapp.act.steps import Analyse, Explore, SetWeight, Step, Wait, check_steps
 from streamapp.buckets import deal, redeal
 from streamapp.errors import ConfigError, ControlError
 from streamapp.types import NO_VARIANT, Int16, Tenant
@@ -71,6 +72,10 @@ def _declare(command: Declare, state: State, revision: int) -> State:
     declared = command.variants
     if declared == state.declared:
         raise _Refused("the pipeline file says what it said before")
+    if command.expects != state.declaration:
+        raise _Refused(
+            f"the variants were declared at {state.declaration}, not at {command.expects}: somebody was faster"
+        )
     for name, variant in declared.items():
         if variant.wiring not in declared:
             raise _Refused(f"variant `{name}` is wired like `{variant.wiring}`, which is not declared")
@@ -86,6 +91,7 @@ def _declare(command: Declare, state: State, revision: int) -> State:
     )
     return State(
         declared=declared,
+        declaration=revision,
         tenants={name: Tenant(v.wiring) if name in fresh else state.tenants[name] for name, v in declared.items()},
         weights=weights,
         shadows={name: v.shadow if name in fresh else state.shadows[name] for name, v in declared.items()},
@@ -122,31 +128,12 @@ def _start(command: Start, state: State, revision: int) -> State:
         raise _Refused(f"version {command.version} of `{command.model}` answers already")
     if not state.weights[stable] + state.weights[candidate] > 0:
         raise _Refused(f"no variant of `{command.model}` answers any key, so there is nothing to move")
-    rollout = Rollout(
-        id=command.id,
-        model=command.model,
-        version=command.version,
-        stable=stable,
-        candidate=candidate,
-        before=state.tenants[candidate],
-        steps=command.steps,
-        by=command.by,
-        started_ms=command.at_ms,
-        since_ms=command.at_ms,
-        epoch=revision,
-        reason=command.reason,
-    )
-    state = replace(
-        state,
-        tenants={**state.tenants, candidate: command.tenant},
-        models={**state.models, command.model: revision},
-    )
-    return enter(weigh(shadow(state, candidate, 0.0), rollout, 0.0), rollout, 0, command.at_ms, revision)
+    return begin(state, command, command.steps, revision)
 
 
 @_take.register
 def _measured(command: Measured, state: State, revision: int) -> State:
-    rollout, step = _at(state, command.rollout, command.step, command.number)
+    rollout, step = _at(state, command)
     if not isinstance(step, Analyse):
         raise _Refused(f"step {command.step + 1} is no analysis")
     tally = rollout.tally.with_one(command.result)
@@ -164,7 +151,7 @@ def _measured(command: Measured, state: State, revision: int) -> State:
 
 @_take.register
 def _weighed(command: Weighed, state: State, revision: int) -> State:
-    rollout, step = _at(state, command.rollout, command.step, command.number)
+    rollout, step = _at(state, command)
     if not isinstance(step, Explore):
         raise _Refused(f"step {command.step + 1} is no bandit")
     if not step.least <= command.weight <= 100 - step.least:
@@ -183,9 +170,10 @@ def _weighed(command: Weighed, state: State, revision: int) -> State:
 @_take.register
 def _advance(command: Advance, state: State, revision: int) -> State:
     rollout = _under_way(state, command.rollout)
+    _turn(rollout, command.turn)
     if rollout.status == PAUSED:
         raise _Refused(f"rollout {rollout.id} is paused")
-    if command.step != rollout.step or not isinstance(rollout.steps[rollout.step], Wait):
+    if command.step != rollout.step or not isinstance(rollout.current, Wait | None):
         raise _Refused(f"rollout {rollout.id} is at step {rollout.step + 1}, not in the pause of {command.step + 1}")
     return enter(state, rollout, rollout.step + 1, command.at_ms, revision)
 
@@ -203,7 +191,7 @@ def _pause(command: Pause, state: State, revision: int) -> State:
 def _resume(command: Resume, state: State, revision: int) -> State:
     rollout = _under_way(state, command.rollout)
     _turn(rollout, command.turn)
-    waiting = rollout.steps[rollout.step] == Wait(None)
+    waiting = rollout.current == Wait(None)
     if rollout.status != PAUSED and not waiting:
         raise _Refused(f"rollout {rollout.id} is not paused")
     rollout = replace(rollout, status=PROGRESSING, turn=rollout.turn + 1, reason=command.reason)
@@ -233,26 +221,27 @@ def _deploy(command: Deploy, state: State, revision: int) -> State:
         state = end(state, latest, ABORTED, why, revision)
     elif command.tenant == state.tenants[stable] and not state.weights[candidate]:
         raise _Refused(f"version {command.version} of `{command.model}` answers already")
-    if command.tenant != state.tenants[stable]:
+    if command.tenant == state.tenants[candidate]:
         # The version that answered until now stays loaded, as it is the one to come back to.
-        tenants = {**state.tenants, stable: command.tenant, candidate: state.tenants[stable]}
-        state = replace(state, tenants=tenants)
-    total = state.weights[stable] + state.weights[candidate]
-    weights = {**state.weights, stable: total, candidate: 0.0}
+        state = swap(state, stable, candidate)
+    elif command.tenant != state.tenants[stable]:
+        return begin(state, command, (SetWeight(100),), revision)
+    weights = {**state.weights, stable: state.weights[stable] + state.weights[candidate], candidate: 0.0}
     return replace(with_weights(state, weights), models={**state.models, command.model: revision})
 
 
-def _at(state: State, id: str, index: int, number: int) -> tuple[Rollout, object]:
-    """The rollout and its step, if a leader's look is the next one to be made there."""
-    rollout = _under_way(state, id)
+def _at(state: State, look: Measured | Weighed) -> tuple[Rollout, Step | None]:
+    """The rollout and its step, if this look of a leader is the next one to be made there."""
+    rollout = _under_way(state, look.rollout)
+    _turn(rollout, look.turn)
     if rollout.status == PAUSED:
-        raise _Refused(f"rollout {id} is paused")
-    if (index, number) != (rollout.step, rollout.measured + 1):
+        raise _Refused(f"rollout {rollout.id} is paused")
+    if (look.step, look.number) != (rollout.step, rollout.measured + 1):
         raise _Refused(
-            f"rollout {id} is at look {rollout.measured + 1} of step {rollout.step + 1}; this is look {number} of step "
-            f"{index + 1}"
+            f"rollout {rollout.id} is at look {rollout.measured + 1} of step {rollout.step + 1}; this is look "
+            f"{look.number} of step {look.step + 1}"
         )
-    return rollout, rollout.steps[index]
+    return rollout, rollout.current
 
 
 def _under_way(state: State, id: str) -> Rollout:

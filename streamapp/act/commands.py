@@ -35,8 +35,10 @@ class DeclaredVariant(Struct, frozen=True):
 
 
 class Declare(Command, frozen=True, kw_only=True):
-    """What the pipeline file says, written by a worker that starts. A changed file starts from its own words again."""
+    """What the pipeline file says, written by a worker that starts. A model whose variants have changed there starts from
+    the file's words again. expects: the revision of the declaration that the sender saw, 0 without one."""
 
+    expects: int
     variants: dict[str, DeclaredVariant]
 
 
@@ -53,9 +55,10 @@ class Start(Command, frozen=True, kw_only=True):
 
 
 class Measured(Command, frozen=True, kw_only=True):
-    """The leader looked at the evidence for the `number`-th time in this step (from 1 on)."""
+    """The leader looked at the evidence for the `number`-th time in this step (from 1 on). turn: the rollout's."""
 
     rollout: str
+    turn: int
     step: int
     number: int
     result: Result
@@ -64,9 +67,11 @@ class Measured(Command, frozen=True, kw_only=True):
 
 
 class Weighed(Command, frozen=True, kw_only=True):
-    """The leader drew new weights for a bandit. best: the probability that the candidate is the better one."""
+    """The leader drew new weights for a bandit. best: the probability that the candidate is the better one.
+    turn: the rollout's."""
 
     rollout: str
+    turn: int
     step: int
     number: int
     weight: float
@@ -75,9 +80,10 @@ class Weighed(Command, frozen=True, kw_only=True):
 
 
 class Advance(Command, frozen=True, kw_only=True):
-    """The pause of this step is over."""
+    """The pause of this step is over, or every worker has loaded the candidate. turn: the rollout's."""
 
     rollout: str
+    turn: int
     step: int
     reason: str = ""
 
@@ -113,8 +119,9 @@ class Abort(Command, frozen=True, kw_only=True):
 
 
 class Deploy(Command, frozen=True, kw_only=True):
-    """Let `tenant` answer everything that the model answers, at once; a rollout of the model ends with this. expects:
-    the model's revision that the sender saw."""
+    """Let `tenant` answer everything that the model answers; a rollout of the model ends with this. At once where it is
+    loaded, as the last good version is, else when every worker has loaded it. expects: the model's revision that the
+    sender saw."""
 
     expects: int
     model: str

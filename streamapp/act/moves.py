@@ -3,13 +3,37 @@
 from msgspec.structs import replace
 
 from streamapp.act.analysis import Tally
-from streamapp.act.state import PAUSED, PROMOTED, Rollout, State, with_weights
-from streamapp.act.steps import SetShadow, SetWeight
+from streamapp.act.commands import Deploy, Start
+from streamapp.act.state import LOADING, PAUSED, PROMOTED, Rollout, State, with_weights
+from streamapp.act.steps import SetShadow, SetWeight, Step
+
+
+def begin(state: State, command: Start | Deploy, steps: tuple[Step, ...], revision: int) -> State:
+    """A rollout, in its first stage: the candidate is loaded and gets no keys yet."""
+    stable, candidate = state.pair(command.model)
+    rollout = Rollout(
+        id=command.id,
+        model=command.model,
+        version=command.version,
+        stable=stable,
+        candidate=candidate,
+        before=state.tenants[candidate],
+        steps=steps,
+        by=command.by,
+        started_ms=command.at_ms,
+        since_ms=command.at_ms,
+        epoch=revision,
+        reason=command.reason,
+    )
+    tenants = {**state.tenants, candidate: command.tenant}
+    models = {**state.models, command.model: revision}
+    state = weigh(shadow(replace(state, tenants=tenants, models=models), candidate, 0.0), rollout, 0.0)
+    return put(state, rollout)
 
 
 def enter(state: State, rollout: Rollout, index: int, at_ms: int, revision: int) -> State:
     """Begin step `index`; steps that take no time are taken at once, and after the last one the rollout is through."""
-    while index < len(rollout.steps):
+    while LOADING < index < len(rollout.steps):
         step = rollout.steps[index]
         if isinstance(step, SetWeight):
             state, rollout = weigh(state, rollout, step.weight), replace(rollout, weight=step.weight)
@@ -20,6 +44,8 @@ def enter(state: State, rollout: Rollout, index: int, at_ms: int, revision: int)
             begun = replace(rollout, step=index, since_ms=at_ms, epoch=revision, tally=Tally(), measured=0)
             return put(state, begun)
         index += 1
+    if index == LOADING:
+        return put(state, replace(rollout, since_ms=at_ms, epoch=revision))
     return end(state, replace(rollout, step=index), PROMOTED, "all steps are through", revision)
 
 
@@ -27,15 +53,20 @@ def end(state: State, rollout: Rollout, status: str, reason: str, revision: int)
     """Give all the model's keys to one version, the last good one staying in the other variant, loaded."""
     stable, candidate = rollout.stable, rollout.candidate
     promoted = status == PROMOTED
-    tenants = {
-        **state.tenants,
-        stable: state.tenants[candidate if promoted else stable],
-        candidate: state.tenants[stable] if promoted else rollout.before,
-    }
-    state = weigh(shadow(replace(state, tenants=tenants), candidate, 0.0), rollout, 0.0)
+    if promoted:
+        state = swap(state, stable, candidate)
+    else:
+        state = replace(state, tenants={**state.tenants, candidate: rollout.before})
+    state = weigh(shadow(state, candidate, 0.0), rollout, 0.0)
     weight = 100.0 if promoted else 0.0
     ended = replace(rollout, status=status, reason=reason, weight=weight, shadow=0.0)
     return replace(put(state, ended), models={**state.models, rollout.model: revision})
+
+
+def swap(state: State, stable: str, candidate: str) -> State:
+    """Exchange what two variants serve."""
+    tenants = {**state.tenants, stable: state.tenants[candidate], candidate: state.tenants[stable]}
+    return replace(state, tenants=tenants)
 
 
 def weigh(state: State, rollout: Rollout, percent: float) -> State:

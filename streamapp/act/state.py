@@ -13,15 +13,19 @@ from streamapp.buckets import redeal
 from streamapp.errors import ControlError
 from streamapp.types import Int16, ServingPlan, Tenant
 
+LOADING = -1
+"""The step before the first one: every worker loads the candidate, which gets no keys before all have."""
+
 PROGRESSING, PAUSED, PROMOTED, ABORTED = "progressing", "paused", "promoted", "aborted"
 
 
 class Rollout(Struct, frozen=True, kw_only=True):
     """One rollout, under way or over.
 
-    stable, candidate: the variants. before: what the candidate served before. step: index into `steps`; `len(steps)`
-    once they are through. weight, shadow: the candidate's, per cent. since_ms: when this step began. epoch: the place
-    in the log from which evidence counts. turn: how often it was paused or resumed. reason: of the last change.
+    stable, candidate: the variants. before: what the candidate served before. step: index into `steps`, from `LOADING`
+    to `len(steps)`, when they are through. weight, shadow: the candidate's, per cent. since_ms: when this step began.
+    epoch: the place in the log from which evidence counts. turn: how often it was paused or resumed. reason: of what
+    changed last.
     """
 
     id: str
@@ -35,7 +39,7 @@ class Rollout(Struct, frozen=True, kw_only=True):
     started_ms: int
     since_ms: int
     epoch: int
-    step: int = 0
+    step: int = LOADING
     status: str = PROGRESSING
     weight: float = 0.0
     shadow: float = 0.0
@@ -45,19 +49,25 @@ class Rollout(Struct, frozen=True, kw_only=True):
     reason: str = ""
 
     @property
+    def current(self) -> Step | None:
+        """The step that it is in; None while loading, and once it is over."""
+        return self.steps[self.step] if 0 <= self.step < len(self.steps) else None
+
+    @property
     def over(self) -> bool:
         """Whether nothing more will come of it."""
         return self.status in (PROMOTED, ABORTED)
 
 
 class State(Struct, frozen=True, kw_only=True):
-    """revision: the place in the log after the last command that took effect. declared, tenants, weights, shadows: by
-    variant, in the order of every per-variant tuple. models: model -> revision of its last start, end or deployment.
+    """revision: the place in the log after the last command that took effect. declaration: that of what is declared.
+    declared, tenants, weights, shadows: by variant, in the order of every per-variant tuple. models: model -> revision of its last start, end or deployment.
     rollouts: model -> its latest rollout. table: bucket owners, as runs `<index>x<buckets>`.
     """
 
     revision: int = 0
     declared: dict[str, DeclaredVariant] = {}
+    declaration: int = 0
     tenants: dict[str, Tenant] = {}
     weights: dict[str, float] = {}
     shadows: dict[str, float] = {}
