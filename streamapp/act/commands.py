@@ -35,8 +35,8 @@ class DeclaredVariant(Struct, frozen=True):
 
 
 class Declare(Command, frozen=True, kw_only=True):
-    """What the pipeline file says, written by a worker that starts. A model whose variants have changed there starts from
-    the file's words again. expects: the revision of the declaration that the sender saw, 0 without one."""
+    """What the pipeline file says, written by a worker that starts. A model whose variants have changed there starts
+    from the file's words again. expects: the revision of the declaration that the sender saw, 0 without one."""
 
     expects: int
     variants: dict[str, DeclaredVariant]

@@ -58,12 +58,16 @@ def next_command(rollout: Rollout, look: Look, pen: Pen, known: frozenset[str]) 
     if isinstance(step, Wait):
         if step.duration_s is None or waited_s < step.duration_s:
             return None
-        return Advance(**_signed(pen), rollout=rollout.id, turn=rollout.turn, step=rollout.step)
+        return _advance(rollout, pen, "the pause is over")
     if not isinstance(step, Analyse | Explore) or waited_s < step.interval_s * (rollout.measured + 1):
         return None
     if isinstance(step, Explore):
         return _weighed(rollout, step, look, pen)
     return _measured(rollout, step, look, pen, known)
+
+
+def _advance(rollout: Rollout, pen: Pen, reason: str) -> AnyCommand:
+    return Advance(**_signed(pen), rollout=rollout.id, turn=rollout.turn, step=rollout.step, reason=reason)
 
 
 def _measured(rollout: Rollout, step: Analyse, look: Look, pen: Pen, known: frozenset[str]) -> AnyCommand:

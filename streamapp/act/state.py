@@ -61,8 +61,9 @@ class Rollout(Struct, frozen=True, kw_only=True):
 
 class State(Struct, frozen=True, kw_only=True):
     """revision: the place in the log after the last command that took effect. declaration: that of what is declared.
-    declared, tenants, weights, shadows: by variant, in the order of every per-variant tuple. models: model -> revision of its last start, end or deployment.
-    rollouts: model -> its latest rollout. table: bucket owners, as runs `<index>x<buckets>`.
+    declared, tenants, weights, shadows: by variant, in the order of every per-variant tuple. models: model -> revision
+    of its last start, end or deployment. rollouts: model -> its latest rollout. table: bucket owners, as runs
+    `<index>x<buckets>`.
     """
 
     revision: int = 0
