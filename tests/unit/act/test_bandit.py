@@ -15,7 +15,7 @@ def test_two_coins_have_the_exact_probability():
 def test_sides_may_be_exchanged():
     a, b = counted(1.5, 2.5, 2.0, 3.0), counted(1.0, 2.0, 2.0, 2.5)
     assert probability_better(a, b, 1) + probability_better(b, a, 2) == pytest.approx(1, abs=0.02)
-    assert probability_better(a, b, 1) > 0.8
+    assert probability_better(a, b, 1) > 0.7
 
 
 def test_nothing_is_known_from_one_reward():
