@@ -1,0 +1,283 @@
+"""A worker's part in control: it follows the log, reports what it sees, and leads while it is the leader."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+from streamapp.act.bandit import Rewards
+from streamapp.act.commands import AnyCommand, Declare, DeclaredVariant, encode
+from streamapp.act.lead import Look, Pen, next_command
+from streamapp.act.report import Report, Seen, decode_report, encode_report
+from streamapp.act.state import Rollout, State, decode_state, encode_state
+from streamapp.control.client import Log, new_id
+from streamapp.control.enforce import Enforcer
+from streamapp.control.fleet import Fleet
+from streamapp.control.fold import Entry, Fold
+from streamapp.errors import ControlError, DependencyError
+from streamapp.protocols import Clock
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.2
+"""How often a leader looks whether something is due."""
+STATE_KEY = "state"
+
+
+class Snapshots(Protocol):
+    """The compacted topic of states."""
+
+    async def save(self, key: str, value: bytes) -> None:
+        """Write one."""
+        ...
+
+    async def load(self) -> Mapping[str, bytes]:
+        """The latest of every key."""
+        ...
+
+
+class Reports(Protocol):
+    """The topic of reports."""
+
+    def send(self, key: str, value: bytes) -> None:
+        """Best effort, without waiting."""
+        ...
+
+    async def follow(self, on_report: Callable[[str, int, bytes], None], caught_up: asyncio.Event) -> None:
+        """Hand over the latest report of every worker (key, broker's timestamp in ms, value), and each new one."""
+        ...
+
+
+class Witness(Protocol):
+    """What gathers evidence in this worker, and makes sense of everybody's."""
+
+    def begin(self, rollouts: Mapping[str, Rollout]) -> None:
+        """These rollouts, by model, are under way; their evidence counts from their epochs on."""
+        ...
+
+    def seen(self) -> Mapping[str, Seen]:
+        """What this worker has seen, by model."""
+        ...
+
+    def merged(self, rollout: Rollout, seen: Sequence[Seen]) -> tuple[Mapping[str, float], tuple[Rewards, Rewards]]:
+        """The measures of all workers' evidence, and the rewards of candidate and champion."""
+        ...
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The measures that there can be."""
+        ...
+
+
+class ControlDuty:
+    """One worker's. `join` before it takes events, `run` beside it, `leave` at the end."""
+
+    def __init__(
+        self,
+        control_log: Log,
+        snapshots: Snapshots,
+        reports: Reports,
+        enforcer: Enforcer,
+        witness: Witness,
+        clock: Clock,
+        *,
+        declared: Mapping[str, DeclaredVariant],
+        leads: Callable[[], bool],
+        report_interval_s: float,
+    ) -> None:
+        self._log, self._snapshots, self._reports = control_log, snapshots, reports
+        self._enforcer, self._witness, self._clock = enforcer, witness, clock
+        self._declared = dict(declared)
+        self._leads = leads
+        self._interval_s = report_interval_s
+        self._fold = Fold(State())
+        self._waiting: dict[str, asyncio.Future[Entry]] = {}
+        self._following: asyncio.Task[None] | None = None
+        self._unsaved = asyncio.Event()
+        self._joined = False
+        self.name = f"{socket.gethostname()}-{os.getpid()}-{new_id()}"
+        """This process, in reports and commands."""
+
+    @property
+    def state(self) -> State:
+        """What the log has led to, as far as it was read."""
+        return self._fold.state
+
+    async def join(self) -> None:
+        """Return once everything that the log asks for is in force here.
+
+        Raises `ControlError` if the log is not readable or asks for what cannot be served.
+        """
+        # 1. From the latest snapshot on; without one from the beginning.
+        snapshot = (await self._snapshots.load()).get(STATE_KEY)
+        if snapshot is not None:
+            self._fold = Fold(decode_state(snapshot))
+        caught_up = asyncio.Event()
+        self._following = asyncio.create_task(self._log.follow(self.state.revision, self._take, caught_up))
+        await self._unless_it_ends(caught_up.wait())
+        # 2. What this worker's own file says, if that is new.
+        if self.state.declared != self._declared:
+            await self._declare()
+        # 3. The version of every variant, loaded.
+        self._joined = True
+        self._aim()
+        await self._unless_it_ends(self._enforcer.settled())
+        for failed in self._enforcer.failed:
+            raise ControlError(f"variant {failed.variant} is to serve what cannot be had here: {failed.reason}")
+
+    async def run(self) -> None:
+        """Follow, report and lead until cancelled. Raises `ControlError` if the log cannot be followed any more."""
+        duties = [self._report(), self._lead(), self._save()]
+        tasks = [asyncio.ensure_future(duty) for duty in duties]
+        try:
+            await self._unless_it_ends(asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def leave(self) -> None:
+        """Say that this worker will not report again, and stop following."""
+        self._send_report(leaving=True)
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+        await self._enforcer.close()
+
+    async def _unless_it_ends(self, work: Awaitable[object]) -> None:
+        """Wait for `work`; what ends the following of the log is raised."""
+        following = self._following
+        if following is None:
+            raise RuntimeError("join first")
+        waiting = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({following, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                following.result()
+                raise ControlError("the control log ended")
+            await waiting
+        finally:
+            waiting.cancel()
+
+    def _take(self, offset: int, at_ms: int, value: bytes) -> None:
+        before = self.state
+        entry = self._fold.take(offset, at_ms, value)
+        if entry.refusal:
+            log.info("control command at %d has no effect: %s", offset, entry.refusal)
+        elif entry.command is not None:
+            log.info("control revision %d: %s by %s", offset + 1, type(entry.command).__name__, entry.command.by)
+        if entry.command is not None and (waiting := self._waiting.pop(entry.command.id, None)) is not None:
+            waiting.set_result(entry)
+        if self.state is not before and self._joined:
+            self._aim()
+            self._unsaved.set()
+
+    def _aim(self) -> None:
+        """Let what serves and what is gathered follow the state."""
+        under_way = {model: each for model, each in self.state.rollouts.items() if not each.over}
+        self._enforcer.aim(self.state.plan())
+        self._witness.begin(under_way)
+
+    async def _declare(self) -> None:
+        expects = self.state.declaration
+        command = Declare(**self._signed(), expects=expects, variants=self._declared)
+        refusal = (await self._send(command)).refusal
+        if self.state.declared == self._declared:
+            return
+        if set(self.state.tenants) != set(self._declared):
+            raise ControlError(
+                f"the pipeline file has other variants than the control log, which keeps its own: {refusal}"
+            )
+        log.warning("the pipeline file's variants are not taken over: %s", refusal)
+
+    async def _send(self, command: AnyCommand) -> Entry:
+        """Write a command and wait until it comes back."""
+        waiting: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
+        self._waiting[command.id] = waiting
+        try:
+            await self._log.append(encode(command))
+            await self._unless_it_ends(waiting)
+        finally:
+            self._waiting.pop(command.id, None)
+        return waiting.result()
+
+    async def _report(self) -> None:
+        while True:
+            self._send_report()
+            try:
+                await asyncio.wait_for(self._enforcer.changed(), self._interval_s)
+            except asyncio.TimeoutError:
+                continue
+
+    def _send_report(self, *, leaving: bool = False) -> None:
+        report = Report(
+            worker=self.name,
+            revision=self._enforcer.revision,
+            failed=self._enforcer.failed,
+            seen=dict(self._witness.seen()),
+            leaving=leaving,
+        )
+        self._reports.send(self.name, encode_report(report))
+
+    async def _save(self) -> None:
+        """Snapshots, so that a start does not read years of history; any worker's are as good."""
+        while True:
+            await self._unsaved.wait()
+            self._unsaved.clear()
+            if self._leads():
+                try:
+                    await self._snapshots.save(STATE_KEY, encode_state(self.state))
+                except DependencyError as error:
+                    log.warning("the control state was not saved: %s", error)
+
+    async def _lead(self) -> None:
+        while True:
+            if self._leads():
+                log.info("this worker leads")
+                await self._lead_while()
+                log.info("this worker does not lead any more")
+            await asyncio.sleep(TICK_S)
+
+    async def _lead_while(self) -> None:
+        fleet, caught_up = Fleet(self._interval_s), asyncio.Event()
+        reading = asyncio.create_task(self._reports.follow(partial(_keep, fleet), caught_up))
+        try:
+            # Nothing is decided before everybody's latest report was read.
+            await caught_up.wait()
+            while self._leads():
+                await self._lead_once(fleet)
+                await asyncio.sleep(TICK_S)
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _lead_once(self, fleet: Fleet) -> None:
+        for rollout in list(self.state.rollouts.values()):
+            evidence, rewards = self._witness.merged(rollout, fleet.seen(rollout.model, rollout.epoch))
+            started = self.state.models[rollout.model]
+            look = Look(fleet.waiting(started), fleet.failed(self.state, rollout), evidence, rewards)
+            pen = Pen(new_id(), f"leader {self.name}", self._clock.now_ms())
+            command = next_command(rollout, look, pen, self._witness.known)
+            if command is None:
+                continue
+            try:
+                entry = await self._send(command)
+            except DependencyError as error:
+                # It may have been written all the same; then what it expects keeps it from taking effect twice.
+                log.warning("a command of the leader was not acknowledged: %s", error)
+                continue
+            if entry.refusal:
+                log.info("the leader's command had no effect: %s", entry.refusal)
+
+    def _signed(self) -> dict[str, Any]:
+        return {"id": new_id(), "by": self.name, "at_ms": self._clock.now_ms()}
+
+
+def _keep(fleet: Fleet, key: str, at_ms: int, value: bytes) -> None:
+    try:
+        fleet.take(decode_report(value), at_ms)
+    except ControlError as error:
+        log.warning("a report of %s cannot be read: %s", key, error)

@@ -1,0 +1,144 @@
+"""A worker's serving made to follow the control state, without a batch that waits for a model to load.
+
+1. What a state asks for is put in force at once as far as it is loaded; a variant that gets no keys yet may still have
+   what it had before.
+2. What is missing is loaded beside, in a thread of its own, and put in force then.
+3. What cannot be loaded is remembered and reported, and everything that serves stays as it was.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from streamapp.act.report import Failed
+from streamapp.errors import StreamappError
+from streamapp.protocols import Serving
+from streamapp.types import ServingPlan, Tenant
+
+log = logging.getLogger(__name__)
+
+
+class Builder(Protocol):
+    """What makes a `Serving` of a plan: `streamapp.serving.ServingBuilder`."""
+
+    def loaded(self, tenant: Tenant) -> bool:
+        """Whether it is ready to serve."""
+        ...
+
+    def load(self, tenant: Tenant) -> None:
+        """Make it so. Blocking. Raises a `StreamappError` that says what is wrong with it."""
+        ...
+
+    def compose(self, plan: ServingPlan) -> Serving:
+        """A serving of tenants that are loaded; quick."""
+        ...
+
+
+def feasible(plan: ServingPlan, in_force: Mapping[str, Tenant], loaded: Callable[[Tenant], bool]) -> ServingPlan | None:
+    """`plan`, with the variants that neither answer nor shadow yet left as they are where their tenant is not loaded;
+    None if another one's is not."""
+    tenants = dict(plan.tenants)
+    answering = set(np.unique(plan.owners).tolist())
+    for index, (variant, tenant) in enumerate(plan.tenants.items()):
+        if loaded(tenant):
+            continue
+        if index in answering or plan.shadows[index] or variant not in in_force:
+            return None
+        tenants[variant] = in_force[variant]
+    return replace(plan, tenants=tenants)
+
+
+class Enforcer:
+    """Keeps one worker's serving at the newest plan. Belongs to the event loop; only loading leaves it."""
+
+    def __init__(self, builder: Builder, serve: Callable[[Serving], object], in_force: Mapping[str, Tenant]) -> None:
+        self._builder, self._serve = builder, serve
+        self._in_force = dict(in_force)
+        self._wanted: ServingPlan | None = None
+        self._served: ServingPlan | None = None
+        self._failed: dict[tuple[str, Tenant], str] = {}
+        self._loading: dict[Tenant, asyncio.Task[None]] = {}
+        self._thread = ThreadPoolExecutor(1, "load-models")
+        self._changed = asyncio.Event()
+        self.revision = 0
+        """The newest plan of which everything is loaded and in force."""
+
+    @property
+    def failed(self) -> tuple[Failed, ...]:
+        """What the newest plan asks for and cannot be had."""
+        return tuple(Failed(variant, tenant, reason) for (variant, tenant), reason in self._failed.items())
+
+    def aim(self, plan: ServingPlan) -> None:
+        """From now on `plan` is wanted."""
+        self._wanted = plan
+        asked = set(plan.tenants.items())
+        self._failed = {place: reason for place, reason in self._failed.items() if place in asked}
+        self._enforce(plan)
+        for tenant in dict.fromkeys(plan.tenants.values()):
+            known_bad = any(tenant == failed for _, failed in self._failed)
+            if not (self._builder.loaded(tenant) or tenant in self._loading or known_bad):
+                self._loading[tenant] = asyncio.create_task(self._load(tenant))
+
+    async def settled(self) -> None:
+        """Return once the newest plan is in force, or cannot be."""
+        while self._wanted is not None and self.revision < self._wanted.revision and not self._failed:
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def changed(self) -> None:
+        """Return once something was put in force, or failed to load, since the last call."""
+        await self._changed.wait()
+        self._changed.clear()
+
+    async def close(self) -> None:
+        """Stop loading; what is being loaded at the moment is left to its thread, whose result nobody takes."""
+        tasks = list(self._loading.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _load(self, tenant: Tenant) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._builder.load, tenant)
+        except StreamappError as error:
+            self._refuse(tenant, str(error))
+        except Exception as error:  # a model's own code may raise anything; what serves goes on serving
+            log.exception("loading %s failed", tenant)
+            self._refuse(tenant, repr(error))
+        finally:
+            self._loading.pop(tenant, None)
+        if self._wanted is not None:
+            self._enforce(self._wanted)
+
+    def _refuse(self, tenant: Tenant, reason: str) -> None:
+        plan = self._wanted
+        variants = [variant for variant, asked in plan.tenants.items() if asked == tenant] if plan is not None else []
+        for variant in variants:
+            log.error("variant %s stays as it is: %s", variant, reason)
+            self._failed[variant, tenant] = reason
+
+    def _enforce(self, plan: ServingPlan) -> None:
+        possible = feasible(plan, self._in_force, self._builder.loaded)
+        if possible is not None:
+            if not _alike(possible, self._served):
+                self._serve(self._builder.compose(possible))
+                self._served, self._in_force = possible, dict(possible.tenants)
+            if self._in_force == plan.tenants:
+                self.revision = plan.revision
+        self._changed.set()
+
+
+def _alike(plan: ServingPlan, other: ServingPlan | None) -> bool:
+    """Whether they ask for the same, be it at different places of the log."""
+    return (
+        other is not None
+        and plan.tenants == other.tenants
+        and plan.shadows == other.shadows
+        and np.array_equal(plan.owners, other.owners)
+    )

@@ -1,0 +1,52 @@
+"""All workers' reports, as the leader sees them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streamapp.act.report import Report, Seen
+from streamapp.act.state import Rollout, State
+
+SILENT_AFTER = 5
+"""Intervals without a report after which a worker is taken for dead: what it saw still counts, nobody waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    report: Report
+    at_ms: int
+
+
+class Fleet:
+    """The latest report of every worker. Times are the broker's, so that clocks need not agree."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._silent_ms = max(SILENT_AFTER * interval_s, SILENT_AFTER) * 1000
+        self._kept: dict[str, _Kept] = {}
+        self._newest_ms = 0
+
+    def take(self, report: Report, at_ms: int) -> None:
+        """Keep a report; it stands for all earlier ones of that worker."""
+        self._kept[report.worker] = _Kept(report, at_ms)
+        self._newest_ms = max(self._newest_ms, at_ms)
+
+    def waiting(self, revision: int) -> tuple[str, ...]:
+        """The workers alive that do not have `revision` in force yet."""
+        return tuple(each.worker for each in self._alive() if each.revision < revision)
+
+    def failed(self, state: State, rollout: Rollout) -> str:
+        """Why a worker cannot serve the rollout's candidate as it is now; "" if none says so."""
+        tenant = state.tenants[rollout.candidate]
+        for report in self._alive():
+            for each in report.failed:
+                if (each.variant, each.tenant) == (rollout.candidate, tenant):
+                    return f"worker {report.worker} cannot serve version {rollout.version}: {each.reason}"
+        return ""
+
+    def seen(self, model: str, epoch: int) -> Sequence[Seen]:
+        """What every worker, dead ones included, has seen of `model` since `epoch`."""
+        found = (kept.report.seen.get(model) for kept in self._kept.values())
+        return [seen for seen in found if seen is not None and seen.epoch == epoch]
+
+    def _alive(self) -> list[Report]:
+        since_ms = self._newest_ms - self._silent_ms
+        return [kept.report for kept in self._kept.values() if kept.at_ms >= since_ms and not kept.report.leaving]
