@@ -161,6 +161,7 @@ class ControlDuty:
             await waiting
         finally:
             waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
 
     def _take(self, offset: int, at_ms: int, value: bytes) -> None:
         before = self.state
@@ -188,9 +189,7 @@ class ControlDuty:
         if self.state.declared == self._declared:
             return
         if set(self.state.tenants) != set(self._declared):
-            raise ControlError(
-                f"the pipeline file has other variants than the control log, which keeps its own: {refusal}"
-            )
+            raise ControlError(f"the pipeline file has other variants than the control log keeps: {refusal}")
         log.warning("the pipeline file's variants are not taken over: %s", refusal)
 
     async def _send(self, command: AnyCommand) -> Entry:

@@ -1,0 +1,187 @@
+"""The control topics in memory, and workers around them."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from streamapp.act.bandit import Rewards
+from streamapp.act.commands import DeclaredVariant
+from streamapp.act.report import Seen
+from streamapp.act.state import Rollout
+from streamapp.control.duty import ControlDuty
+from streamapp.control.enforce import Enforcer
+from streamapp.errors import ModelLoadError
+from streamapp.protocols import Serving
+from streamapp.testing import ManualClock
+from streamapp.types import ServingPlan, Tenant, Variant
+
+
+class MemoryTopic:
+    """Records in order, for any number of followers; `streamapp.control.client.Log`."""
+
+    def __init__(self) -> None:
+        self.records: list[bytes] = []
+        self._grown = asyncio.Condition()
+
+    async def append(self, value: bytes) -> int:
+        async with self._grown:
+            self.records.append(value)
+            self._grown.notify_all()
+            return len(self.records) - 1
+
+    async def follow(
+        self, start: int, on_record: Callable[[int, int, bytes], Awaitable[None] | None], caught_up: asyncio.Event
+    ) -> None:
+        at = start
+        while True:
+            while at < len(self.records):
+                waiting = on_record(at, at, self.records[at])
+                if waiting is not None:
+                    await waiting
+                at += 1
+            caught_up.set()
+            async with self._grown:
+                await self._grown.wait_for(lambda at=at: len(self.records) > at)
+
+
+class MemorySnapshots:
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    async def save(self, key: str, value: bytes) -> None:
+        self.kept[key] = value
+
+    async def load(self) -> Mapping[str, bytes]:
+        return dict(self.kept)
+
+
+class MemoryReports:
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[int, bytes]] = {}
+        self._followers: list[Callable[[str, int, bytes], None]] = []
+        self.now_ms = 0
+
+    def send(self, key: str, value: bytes) -> None:
+        self._kept[key] = (self.now_ms, value)
+        for follower in self._followers:
+            follower(key, self.now_ms, value)
+
+    async def follow(self, on_report: Callable[[str, int, bytes], None], caught_up: asyncio.Event) -> None:
+        for key, (at_ms, value) in self._kept.items():
+            on_report(key, at_ms, value)
+        caught_up.set()
+        self._followers.append(on_report)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._followers.remove(on_report)
+
+
+@dataclass
+class Shelf:
+    """Builds servings without models. torn: versions that cannot be loaded. held: one event per version that loading
+    waits for."""
+
+    torn: set[str | None] = field(default_factory=set)
+    held: dict[str | None, threading.Event] = field(default_factory=dict)
+    ready: set[Tenant] = field(default_factory=set)
+    served: list[Serving] = field(default_factory=list)
+
+    def loaded(self, tenant: Tenant) -> bool:
+        return tenant in self.ready
+
+    def load(self, tenant: Tenant) -> None:
+        if tenant.version in self.held:
+            self.held[tenant.version].wait()
+        if tenant.version in self.torn:
+            raise ModelLoadError(f"version {tenant.version} is torn")
+        self.ready.add(tenant)
+
+    def compose(self, plan: ServingPlan) -> Serving:
+        assert set(plan.tenants.values()) <= self.ready
+        variants = tuple(Variant(name, tenant.wiring, tenant.version or "") for name, tenant in plan.tenants.items())
+        return Serving(plan.revision, variants, router=plan, inferrer=None)  # type: ignore[arg-type]
+
+    def serve(self, serving: Serving) -> None:
+        self.served.append(serving)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Variant -> version that it serves now."""
+        return {variant.name: variant.model_version for variant in self.served[-1].variants}
+
+
+class Eyes:
+    """Evidence that a test sets; `streamapp.control.duty.Witness`."""
+
+    known = frozenset({"error_rate"})
+
+    def __init__(self) -> None:
+        self.evidence: dict[str, float] = {"error_rate": 0.0}
+
+    def begin(self, rollouts: Mapping[str, Rollout]) -> None:
+        pass
+
+    def seen(self) -> Mapping[str, Seen]:
+        return {}
+
+    def merged(self, rollout: Rollout, seen: Sequence[Seen]) -> tuple[Mapping[str, float], tuple[Rewards, Rewards]]:
+        return self.evidence, (Rewards(0, 0, 0), Rewards(0, 0, 0))
+
+
+@dataclass
+class Ground:
+    """What workers share."""
+
+    topic: MemoryTopic = field(default_factory=MemoryTopic)
+    snapshots: MemorySnapshots = field(default_factory=MemorySnapshots)
+    reports: MemoryReports = field(default_factory=MemoryReports)
+    clock: ManualClock = field(default_factory=ManualClock)
+    eyes: Eyes = field(default_factory=Eyes)
+
+
+class Hand:
+    """A worker's duty, started and ended as a worker does it."""
+
+    def __init__(self, ground: Ground, declared: Mapping[str, DeclaredVariant], *, leads: bool = False) -> None:
+        self.shelf = Shelf()
+        self.leads = leads
+        in_force = {name: Tenant(variant.wiring) for name, variant in declared.items()}
+        self.enforcer = Enforcer(self.shelf, self.shelf.serve, in_force)
+        self.duty = ControlDuty(
+            ground.topic,
+            ground.snapshots,
+            ground.reports,
+            self.enforcer,
+            ground.eyes,
+            ground.clock,
+            declared=declared,
+            leads=lambda: self.leads,
+            report_interval_s=0.05,
+        )
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self) -> "Hand":
+        await self.duty.join()
+        self._running = asyncio.create_task(self.duty.run())
+        return self
+
+    async def die(self) -> None:
+        """End without a word."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+        following = self.duty._following
+        if following is not None:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+        await self.enforcer.close()
+
+    async def until(self, true: Callable[[], bool], within_s: float = 10.0) -> None:
+        """Return once something holds."""
+        deadline = time.monotonic() + within_s
+        while not true():
+            assert time.monotonic() < deadline, "it does not hold"
+            await asyncio.sleep(0.01)

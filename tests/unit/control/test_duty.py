@@ -1,0 +1,204 @@
+"""Workers around one log: what each comes to serve, whoever leads."""
+
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from streamapp.act.commands import Abort, Declare, DeclaredVariant, Deploy, Start, encode
+from streamapp.act.steps import Analyse, SetWeight, Step, Wait
+from streamapp.control.client import ControlClient, new_id
+from streamapp.errors import ControlError
+from streamapp.types import Tenant
+from tests.act_log import CANARY
+from tests.control_memory import Ground, Hand
+
+STEPS: tuple[Step, ...] = (SetWeight(10), Wait())
+TWO_MODELS = {
+    **CANARY,
+    "other": DeclaredVariant("other", "else", "1", 1.0, 0.0),
+    "other-canary": DeclaredVariant("other", "else", "1", 0.0, 0.0),
+}
+
+
+@pytest.fixture
+async def ground() -> Ground:
+    return Ground()
+
+
+@pytest.fixture
+async def hands(ground: Ground) -> AsyncIterator[list[Hand]]:
+    """A leader and another worker."""
+    started = [await Hand(ground, TWO_MODELS, leads=leads).start() for leads in (True, False)]
+    yield started
+    for hand in started:
+        for held in hand.shelf.held.values():
+            held.set()
+        await hand.die()
+
+
+async def start(client: ControlClient, ground: Ground, version: str = "2", *steps: Step, model: str = "scorer") -> str:
+    wiring = "champion" if model == "scorer" else "other"
+    command = Start(
+        id=new_id(),
+        by="ann",
+        at_ms=ground.clock.now_ms(),
+        expects=client.state.models[model],
+        model=model,
+        version=version,
+        tenant=Tenant(wiring, version),
+        steps=steps or STEPS,
+    )
+    entry = await client.send(command)
+    assert not entry.refusal
+    return command.id
+
+
+async def test_all_serve_what_the_file_says_and_one_declares_it(ground, hands):
+    assert [hand.shelf.versions["champion"] for hand in hands] == ["", ""]
+    assert len(ground.topic.records) == 1
+
+
+async def test_a_rollout_reaches_every_worker_without_a_restart(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground)
+        for hand in hands:
+            await hand.until(lambda hand=hand: hand.shelf.versions["champion-canary"] == "2")
+            await hand.until(lambda hand=hand: hand.duty.state.weights["champion-canary"] > 0)
+        assert client.state.rollouts["scorer"].step == 1
+
+
+async def test_the_candidate_waits_for_the_slowest_worker(ground, hands):
+    leader, slow = hands
+    slow.shelf.held["2"] = threading.Event()
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground)
+        await leader.until(lambda: leader.shelf.versions["champion-canary"] == "2")
+        # The leader looks several times meanwhile.
+        other = await start(client, ground, "5", model="else")
+        assert client.state.weights["champion-canary"] == 0
+        slow.shelf.held["2"].set()
+        await leader.until(lambda: client.state.weights["champion-canary"] > 0)
+        assert client.state.rollouts["else"].id == other
+
+
+async def test_a_version_that_one_worker_cannot_load_is_taken_back(ground, hands):
+    leader, broken = hands
+    broken.shelf.torn.add("2")
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground)
+        await leader.until(lambda: client.state.rollouts["scorer"].over)
+        reason = client.state.rollouts["scorer"].reason
+    assert reason == f"worker {broken.duty.name} cannot serve version 2: version 2 is torn"
+    for hand in hands:
+        await hand.until(lambda hand=hand: hand.shelf.versions["champion-canary"] == "")
+
+
+async def test_a_rollback_does_not_wait_for_another_models_loading(ground, hands):
+    leader, slow = hands
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(50), Wait())
+        await leader.until(lambda: client.state.weights["champion-canary"] > 0)
+        slow.shelf.held["5"] = threading.Event()
+        await start(client, ground, "5", model="else")
+        rollout = client.state.rollouts["scorer"].id
+        await client.send(Abort(id=new_id(), by="ann", at_ms=0, rollout=rollout))
+        await slow.until(lambda: set(slow.shelf.served[-1].router.owners[:5_000].tolist()) == {0})
+        assert slow.shelf.versions["other-canary"] == ""
+
+
+async def test_a_new_leader_goes_on_where_the_last_one_stopped(ground, hands):
+    first, second = hands
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", Wait(5), SetWeight(30), Wait(5))
+        await first.until(lambda: client.state.rollouts["scorer"].step == 0)
+        await first.die()
+        second.leads = True
+        ground.clock.advance(5)
+        await second.until(lambda: client.state.rollouts["scorer"].step == 2)
+        ground.clock.advance(5)
+        await second.until(lambda: client.state.rollouts["scorer"].status == "promoted")
+    kinds = [type(entry.command).__name__ for entry in client.entries]
+    assert kinds == ["Declare", "Start", "Advance", "Advance", "Advance"]
+
+
+async def test_two_that_lead_do_nothing_twice(ground, hands):
+    hands[1].leads = True
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", Wait(5), SetWeight(30), Wait(5))
+        for step in (0, 2):
+            await hands[0].until(lambda step=step: client.state.rollouts["scorer"].step == step)
+            ground.clock.advance(5)
+        await hands[0].until(lambda: client.state.rollouts["scorer"].over)
+        taken = [type(entry.command).__name__ for entry in client.entries if not entry.refusal]
+    assert taken == ["Declare", "Start", "Advance", "Advance", "Advance"]
+
+
+async def test_failing_evidence_rolls_back_and_says_which_condition(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(10), Analyse(1, 5, failure="error_rate > 0.1"))
+        await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
+        ground.eyes.evidence = {"error_rate": 0.5}
+        ground.clock.advance(1)
+        await hands[0].until(lambda: client.state.rollouts["scorer"].over)
+        assert client.state.rollouts["scorer"].reason.endswith("error_rate > 0.1 (error_rate = 0.5)")
+        for hand in hands:
+            await hand.until(lambda hand=hand: set(hand.shelf.served[-1].router.owners[:5_000].tolist()) == {0})
+
+
+async def test_whoever_joins_late_serves_the_same_from_a_snapshot(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(30), Wait())
+        await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
+        await hands[0].until(lambda: "state" in ground.snapshots.kept)
+        late = await Hand(ground, TWO_MODELS).start()
+        assert late.duty.state == client.state
+        assert late.shelf.versions["champion-canary"] == "2"
+        await late.die()
+
+
+async def test_a_worker_that_cannot_have_what_serves_does_not_start(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground)
+        await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
+        late = Hand(ground, TWO_MODELS)
+        late.shelf.torn.add("2")
+        with pytest.raises(ControlError, match="champion-canary is to serve what cannot be had here: version 2"):
+            await late.start()
+        await late.die()
+
+
+async def test_the_last_good_version_is_back_without_loading(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(100))
+        await hands[0].until(lambda: client.state.rollouts["scorer"].over)
+        for hand in hands:
+            await hand.until(lambda hand=hand: hand.shelf.versions["champion"] == "2")
+            hand.shelf.held[None] = threading.Event()
+        said = {"model": "scorer", "version": "1", "tenant": Tenant("champion")}
+        expects = client.state.models["scorer"]
+        await client.send(Deploy(id=new_id(), by="ann", at_ms=0, expects=expects, **said))
+        for hand in hands:
+            await hand.until(lambda hand=hand: hand.shelf.versions["champion"] == "")
+
+
+async def test_what_is_no_command_changes_nothing(ground, hands):
+    await ground.topic.append(b"\x00junk")
+    async with ControlClient(ground.topic) as client:
+        assert client.entries[-1].refusal.startswith("not a command of this version")
+        await start(client, ground)
+        await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
+
+
+async def test_a_pipeline_file_with_other_variants_is_refused_under_a_rollout(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground)
+    with pytest.raises(ControlError, match="other variants than the control log keeps: the pipeline file changes"):
+        await Hand(ground, {"champion": CANARY["champion"]}).start()
+
+
+async def test_a_declaration_that_was_sent_before_is_refused(ground, hands):
+    value = encode(Declare(id="d", by="ann", at_ms=0, expects=0, variants=CANARY))
+    await ground.topic.append(value)
+    async with ControlClient(ground.topic) as client:
+        assert "sent before" in client.entries[-1].refusal
