@@ -74,8 +74,8 @@ def _declare(command: Declare, state: State, revision: int) -> State:
         raise _Refused("the pipeline file says what it said before")
     if command.expects != state.declaration:
         raise _Refused(
-            f"the variants were declared at {state.declaration}, not at {command.expects}: somebody was faster, or this was "
-            "sent before"
+            f"the variants were declared at {state.declaration}, not at {command.expects}: somebody was faster, or "
+            "this was sent before"
         )
     for name, variant in declared.items():
         if variant.wiring not in declared:
