@@ -75,6 +75,10 @@ class Ledger:
         for partition in partitions:
             self._pages.pop(partition, None)
 
+    def assigned(self, partition: Partition) -> bool:
+        """Whether this worker holds the partition."""
+        return partition in self._pages
+
     def holds(self, span: Span) -> bool:
         """Whether the span is still this worker's to answer and to settle."""
         return self._page(span) is not None

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import StreamappError
@@ -14,6 +15,23 @@ from streamapp.kafka.worker import Worker
 from streamapp.protocols import Observer, Outbox, OutcomeHandler, ScoringPath, StageTimer
 
 log = logging.getLogger(__name__)
+
+
+class Companion(Protocol):
+    """What works beside a worker, in its loop: control."""
+
+    async def join(self) -> None:
+        """Get ready; the worker takes no events before. Raises what makes a start impossible."""
+        ...
+
+    async def run(self) -> None:
+        """Work until cancelled. What it raises stops the worker."""
+        ...
+
+    async def leave(self) -> None:
+        """The worker has ended."""
+        ...
+
 
 STOPPED = 0
 FAILED = 1
@@ -32,13 +50,14 @@ def run_worker(
     outbox: Outbox | None = None,
     timer: StageTimer | None = None,
     on_start: Callable[[Worker, Watch], None] | None = None,
+    beside: Callable[[Worker], Companion] | None = None,
 ) -> int:
     """Run a worker in this process until SIGTERM, SIGINT or a failure, and return the process's exit code.
 
     The first signal finishes what is in flight; the second ends the process at once, which loses nothing, as
     nothing is acknowledged before it is durable. A worker that makes no progress within `worker.progress_timeout_s`
     ends the process with status 3 (`streamapp.kafka.watch`). `on_start` gets the worker, for its `stats()`, and its
-    watch, for its `health()`.
+    watch, for its `health()`. `beside` gives the worker a companion.
     """
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY, 20, 50)
@@ -53,7 +72,7 @@ def run_worker(
             on_start(worker, watch)
         watch.start()
         try:
-            await worker.run()
+            await (worker.run() if beside is None else _together(worker, beside(worker)))
         finally:
             watch.close()
 
@@ -67,6 +86,30 @@ def run_worker(
         log.critical("stopped without acknowledging, by an unexpected error: %r", error, exc_info=error)
         return FAILED
     return STOPPED
+
+
+async def _together(worker: Worker, companion: Companion) -> None:
+    """Run both; the worker ends well when it is told to, and with the companion's error when that fails."""
+    joining = asyncio.ensure_future(companion.join())
+    told = asyncio.ensure_future(worker.told_to_stop())
+    tasks = [joining, told]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not joining.done():
+            return
+        joining.result()
+        beside, work = asyncio.ensure_future(companion.run()), asyncio.ensure_future(worker.run())
+        tasks += [beside, work]
+        await asyncio.wait({beside, work}, return_when=asyncio.FIRST_COMPLETED)
+        worker.stop()
+        await work
+        if beside.done():
+            beside.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await companion.leave()
 
 
 class _Stop:

@@ -91,6 +91,14 @@ class Worker:
         """Whether `stop` was called."""
         return self._stopping.is_set()
 
+    async def told_to_stop(self) -> None:
+        """Return once `stop` was called."""
+        await self._stopping.wait()
+
+    def holds(self, topic: str, partition: int) -> bool:
+        """Whether this worker holds that partition now."""
+        return self._ledger.assigned(Partition(topic, partition))
+
     async def ready(self) -> None:
         """Return once partitions were assigned (perhaps none) and records flow."""
         await self._ready.wait()
@@ -105,7 +113,7 @@ class Worker:
         if self._takes_outcomes:
             add_agent(app, "outcomes", [self._outcome_topic], self._take_outcomes)
         running: asyncio.Future[None] = asyncio.ensure_future(self._run_app(app))
-        work = [self._line.run(), self._send_signals(), self._wait_for_stop()]
+        work = [self._line.run(), self._send_signals(), self.told_to_stop()]
         duties: list[asyncio.Future[None]] = [*(asyncio.ensure_future(part) for part in work), running]
         try:
             done, _ = await asyncio.wait({*duties, self._failure}, return_when=asyncio.FIRST_COMPLETED)
@@ -295,13 +303,10 @@ class Worker:
         if app.crash_reason is not None:
             raise app.crash_reason
 
-    async def _wait_for_stop(self) -> None:
-        await self._stopping.wait()
-
     async def _connect(self) -> bool:
         """Wait for the broker and look at the topics; False if told to stop meanwhile."""
         starting = asyncio.ensure_future(self._start())
-        told = asyncio.ensure_future(self._wait_for_stop())
+        told = asyncio.ensure_future(self.told_to_stop())
         try:
             await asyncio.wait({starting, told}, return_when=asyncio.FIRST_COMPLETED)
             if not starting.done():
