@@ -115,11 +115,15 @@ async def partition_counts(admin: AIOKafkaAdminClient, topics: Sequence[str]) ->
     return found
 
 
-async def create_topic(admin: AIOKafkaAdminClient, topic: str, partitions: int) -> None:
+async def create_topic(
+    admin: AIOKafkaAdminClient, topic: str, partitions: int, configs: Mapping[str, str] | None = None
+) -> None:
     """Create a topic; one that somebody else created meanwhile is fine. Raises `ConfigError` if the broker refuses."""
     brokers = len((await admin.describe_cluster())["brokers"])
     try:
-        response = await admin.create_topics([NewTopic(topic, partitions, min(REPLICAS, brokers))])
+        response = await admin.create_topics(
+            [NewTopic(topic, partitions, min(REPLICAS, brokers), topic_configs=dict(configs or {}))]
+        )
     except TopicAlreadyExistsError:
         return
     except KafkaError as error:

@@ -1,0 +1,81 @@
+"""The three topics of control: what was commanded, what it led to, what workers report."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from streamapp.errors import ConfigError
+from streamapp.kafka.topics import connect, create_topic, partition_counts
+
+log = logging.getLogger(__name__)
+
+_DAY_MS = "86400000"
+_KEPT_FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+
+
+@dataclass(frozen=True, slots=True)
+class ControlTopics:
+    """log: every command, for ever. state: the latest snapshot per key. reports: the latest of every worker."""
+
+    log: str
+    state: str
+    reports: str
+
+    @staticmethod
+    def of(prefix: str) -> "ControlTopics":
+        """Their names."""
+        return ControlTopics(f"{prefix}.control.log", f"{prefix}.control.state", f"{prefix}.control.reports")
+
+    @property
+    def configs(self) -> Mapping[str, Mapping[str, str]]:
+        """How each is to be created."""
+        return {
+            self.log: _KEPT_FOR_EVER,
+            self.state: {"cleanup.policy": "compact"},
+            self.reports: {"cleanup.policy": "compact,delete", "retention.ms": _DAY_MS},
+        }
+
+
+async def prepare_control_topics(options: Mapping[str, Any], topics: ControlTopics, wait_s: float) -> None:
+    """Create what is missing, one partition each.
+
+    Raises `BrokerUnavailable` after `wait_s` seconds without a broker, and `ConfigError` for a log that has several
+    partitions or would lose commands.
+    """
+    admin = await connect(options, wait_s)
+    try:
+        found = await partition_counts(admin, list(topics.configs))
+        for topic, configs in topics.configs.items():
+            if topic not in found:
+                await create_topic(admin, topic, 1, configs)
+            elif found[topic] != 1:
+                raise ConfigError(
+                    f"topic {topic} has {found[topic]} partitions, and control needs one order: it takes 1"
+                )
+        if topics.log in found:
+            await _check_log(admin, topics.log)
+    finally:
+        await admin.close()
+
+
+async def _check_log(admin: AIOKafkaAdminClient, topic: str) -> None:
+    configs = await _configs(admin, topic)
+    for name, needed in _KEPT_FOR_EVER.items():
+        if configs.get(name, needed) != needed:
+            raise ConfigError(f"topic {topic} has {name}={configs[name]} and would lose commands: set {name}={needed}")
+
+
+async def _configs(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
+    """The topic's configuration; nothing where the broker does not tell."""
+    try:
+        responses = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    except KafkaError as error:
+        log.debug("the broker does not describe topic %s: %r", topic, error)
+        return {}
+    resources = [resource for response in responses for resource in response.resources]
+    return {entry[0]: entry[1] for _, _, _, _, entries in resources for entry in entries}
