@@ -110,6 +110,7 @@ class ControlReports:
         self._options, self._topic, self._writer = options, topic, writer
         self._waiting: dict[str, bytes] = {}
         self._put = asyncio.Event()
+        self._closing = False
         self._sending: asyncio.Task[None] | None = None
 
     def send(self, key: str, value: bytes) -> None:
@@ -130,17 +131,19 @@ class ControlReports:
 
     async def close(self, within_s: float) -> None:
         """Send what waits, for at most `within_s` seconds."""
-        if self._sending is not None:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._flush(), within_s)
-            self._sending.cancel()
-            await asyncio.gather(self._sending, return_exceptions=True)
+        if self._sending is None:
+            return
+        self._closing = True
+        self._put.set()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._sending, within_s)
 
     async def _send(self) -> None:
-        while True:
+        while not self._closing:
             await self._put.wait()
             self._put.clear()
             await self._flush()
+        await self._flush()
 
     async def _flush(self) -> None:
         while self._waiting:

@@ -99,7 +99,12 @@ class _Following:
         # The end that a fetch reports: the embedded broker answers the request for it wrongly.
         end = consumer.last_stable_offset(self._partition)
         end = consumer.highwater(self._partition) if end is None or end < 0 else end
+        if end is None:
+            return
+        position = await consumer.position(self._partition)
         if self._end is None:
             self._end = end
-        if self._end is not None and await consumer.position(self._partition) >= self._end:
+            if position > end:
+                raise OffsetOutOfRangeError({self._partition: position})  # not every broker says so
+        if position >= self._end:
             self._caught_up.set()
