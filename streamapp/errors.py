@@ -3,6 +3,7 @@
 StreamappError                      code                    disposition
 ├── ConfigError                     config                  HALT
 ├── SchemaError                     schema                  HALT
+├── ControlError                    control                 HALT
 ├── ModelError                      model                   HALT
 │   ├── ModelLoadError              model_load              HALT
 │   └── ContractError               model_contract          HALT
@@ -46,6 +47,12 @@ class SchemaError(StreamappError):
     """A declared event schema is contradictory or cannot be honoured by its format."""
 
     code = "schema"
+
+
+class ControlError(StreamappError):
+    """The control log, or a command for it, cannot be followed."""
+
+    code = "control"
 
 
 class ModelError(StreamappError):

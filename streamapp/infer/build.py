@@ -1,6 +1,6 @@
-"""Load every variant's model, check it against the pipeline, warm it up."""
+"""Load models, check them against the pipeline, warm them up."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,13 +21,25 @@ def build_inferrer(variants: Mapping[str, VariantSettings], event: EventSettings
     lanes: dict[str, Lane] = {}
     with ExitStack() as loaded:
         for name, variant in variants.items():
-            try:
-                runtime = load_runtime(variant, base)
-            except ModelError as error:
-                raise type(error)(f"variant `{name}`: {error}") from error
-            loaded.callback(runtime.close)
-            lane = Lane(name, variant, event, runtime)
-            lane.warm_up(declared_features(variant.inputs))
-            lanes[name] = lane
+            lanes[name] = load_lane(name, variant, event, base, declared_features(variant.inputs))
+            loaded.callback(lanes[name].close)
         loaded.pop_all()
     return ModelInferrer(lanes)
+
+
+def load_lane(name: str, variant: VariantSettings, event: EventSettings, base: Path, features: Sequence[str]) -> Lane:
+    """A model that is ready to score, called `name` in errors.
+
+    features: what its blocks hold, as `view:feature`. Raises `ModelLoadError`, `ContractError`; nothing stays loaded
+    then.
+    """
+    try:
+        runtime = load_runtime(variant, base)
+    except ModelError as error:
+        raise type(error)(f"variant `{name}`: {error}") from error
+    with ExitStack() as loaded:
+        loaded.callback(runtime.close)
+        lane = Lane(name, variant, event, runtime)
+        lane.warm_up(tuple(features))
+        loaded.pop_all()
+    return lane

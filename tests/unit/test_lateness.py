@@ -44,7 +44,9 @@ class Seen:
         self.enriched: list[list[int]] = []
         self.scored: list[list[int]] = []
 
-    def enrich(self, events: EventBatch, routes: Routes) -> tuple[FeatureBlock, ...]:
+    def enrich(
+        self, events: EventBatch, routes: Routes, wirings: Sequence[str] | None = None
+    ) -> tuple[FeatureBlock, ...]:
         self.enriched += [rows.tolist() for rows in routes.rows]
         return tuple(FeatureBlock.without_features(rows) for rows in routes.rows)
 
