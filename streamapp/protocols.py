@@ -173,8 +173,8 @@ class Serving:
     """Who answers which events, by which models; exchanged as a whole, between two batches.
 
     variants, wirings, and what `router` and `inferrer` give per variant, are in the same order. wirings: the declared
-    variant whose features, inputs and outputs each has; each its own if absent. revision: the state of the control log
-    that this is, 0 for what the pipeline file says.
+    variant whose features, inputs and outputs each has; that of its slot if absent. revision: the state of the control
+    log that this is, 0 for what the pipeline file says.
     """
 
     revision: int

@@ -65,6 +65,8 @@ class LaneStock:
         with self._lock:
             gone = [key for key in self._lanes if self._leases[key] <= 0 and key not in keep]
             lanes = [self._lanes.pop(key) for key in gone]
+            for key in gone:
+                del self._leases[key]
         _close(lanes)
 
     def close(self) -> None:
