@@ -10,6 +10,7 @@ from streamapp.infer.lane import Lane
 from streamapp.infer.loading import load_runtime
 from streamapp.infer.runner import ModelInferrer
 from streamapp.infer.sources import declared_features
+from streamapp.protocols import Runtime
 
 
 def build_inferrer(variants: Mapping[str, VariantSettings], event: EventSettings, base: Path) -> ModelInferrer:
@@ -21,22 +22,23 @@ def build_inferrer(variants: Mapping[str, VariantSettings], event: EventSettings
     lanes: dict[str, Lane] = {}
     with ExitStack() as loaded:
         for name, variant in variants.items():
-            lanes[name] = load_lane(name, variant, event, base, declared_features(variant.inputs))
+            try:
+                runtime = load_runtime(variant, base)
+            except ModelError as error:
+                raise type(error)(f"variant `{name}`: {error}") from error
+            lanes[name] = warm_lane(name, variant, event, runtime, declared_features(variant.inputs))
             loaded.callback(lanes[name].close)
         loaded.pop_all()
     return ModelInferrer(lanes)
 
 
-def load_lane(name: str, variant: VariantSettings, event: EventSettings, base: Path, features: Sequence[str]) -> Lane:
-    """A model that is ready to score, called `name` in errors.
+def warm_lane(
+    name: str, variant: VariantSettings, event: EventSettings, runtime: Runtime, features: Sequence[str]
+) -> Lane:
+    """A model that is ready to score, called `name` in errors; it owns `runtime`.
 
-    features: what its blocks hold, as `view:feature`. Raises `ModelLoadError`, `ContractError`; nothing stays loaded
-    then.
+    features: what its blocks hold, as `view:feature`. Raises `ContractError`; `runtime` is closed then.
     """
-    try:
-        runtime = load_runtime(variant, base)
-    except ModelError as error:
-        raise type(error)(f"variant `{name}`: {error}") from error
     with ExitStack() as loaded:
         loaded.callback(runtime.close)
         lane = Lane(name, variant, event, runtime)

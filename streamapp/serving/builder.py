@@ -5,7 +5,7 @@ from pathlib import Path
 
 from streamapp.config.settings import PipelineSettings, VariantSettings
 from streamapp.errors import ModelLoadError, StreamappError
-from streamapp.infer import Lane, ModelInferrer, load_lane
+from streamapp.infer import Lane, ModelInferrer, load_runtime, warm_lane
 from streamapp.protocols import ArtefactSource, Serving
 from streamapp.route import HashRouter, Share
 from streamapp.serving.plan import tenants_by_slot
@@ -95,7 +95,8 @@ class ServingBuilder:
             own = key.version == declared.model.version
             wired = declared if own else self._fetched(declared, key.version)
             name = key.wiring if own else f"{key.wiring} {key.version}"
-            return load_lane(name, wired, self._settings.event, self._base, self._features[key.wiring])
+            runtime = load_runtime(wired, self._base)
+            return warm_lane(name, wired, self._settings.event, runtime, self._features[key.wiring])
         except StreamappError as error:
             what = f"variant `{slot}`, model `{declared.model.name}` version `{key.version}`"
             raise type(error)(f"{what}: {error}") from error

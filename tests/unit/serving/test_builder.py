@@ -124,11 +124,11 @@ def tampered(registry: Folder) -> None:
     ("breaking", "kind", "why"),
     [
         (tampered, ModelLoadError, "SHA-256 is"),
-        (lambda r: r.put("m", "2", b"no model", ".onnx"), ModelLoadError, "cannot load it"),
+        (lambda r: r.put("m", "2", b"no model", ".onnx"), ModelLoadError, ": model .*: not an ONNX model"),
         (
             lambda r: r.put("m", "2", onnx_model(1, width=2), ".onnx"),
             ContractError,
-            r"(?s)do not match.*float32\[rows, 2",
+            r"do not match.*float32\[rows, 2",
         ),
         (lambda r: (r.path / "m-2.onnx").unlink(), ModelLoadError, "no such file"),
     ],
@@ -140,7 +140,7 @@ def test_a_version_that_cannot_serve_is_named_and_changes_nothing(
     builder, serving = builder_of(pipeline), pipeline.serving
     # The other new version is sound, loaded before, and not kept either.
     wanted = plan(1, {"main": None, "other": "2", "main-canary": "2"})
-    with pytest.raises(kind, match=f"^variant `main-canary`, model `m` version `2`: .*{why}"):
+    with pytest.raises(kind, match=f"(?s)^variant `main-canary`, model `m` version `2`: .*{why}"):
         builder.build(wanted)
     with pytest.raises(
         ModelLoadError, match="variant `other`, model `o` version `9`: the registry has no such version"
