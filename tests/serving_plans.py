@@ -74,6 +74,7 @@ def plan(
 ) -> ServingPlan:
     """`versions` of the slots that are not empty, each wired as it is by itself."""
     tenants = {slot: Tenant(WIRINGS[slot], version) for slot, version in versions.items()}
+    tenants = {slot: tenants[slot] for slot in SLOTS if slot in tenants}
     return ServingPlan(revision, tenants, deal(weights), tuple(shadows))
 
 

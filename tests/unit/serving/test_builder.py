@@ -124,7 +124,7 @@ def tampered(registry: Folder) -> None:
     ("breaking", "kind", "why"),
     [
         (tampered, ModelLoadError, "SHA-256 is"),
-        (lambda r: r.put("m", "2", b"no model", ".onnx"), ModelLoadError, ": model .*: not an ONNX model"),
+        (lambda r: r.put("m", "2", b"no model", ".onnx"), ModelLoadError, "not an ONNX model"),
         (
             lambda r: r.put("m", "2", onnx_model(1, width=2), ".onnx"),
             ContractError,
