@@ -77,7 +77,10 @@ class FeatureEnricher:
     ) -> tuple[FeatureBlock, ...]:
         """See `streamapp.protocols.Enricher`."""
         planned = self._plan.variants
-        wanted = [(planned[name], rows) for name, rows in zip(wirings or planned, routes.rows, strict=True)]
+        wanted = [
+            (planned[name], rows)
+            for name, rows in zip(planned if wirings is None else wirings, routes.rows, strict=True)
+        ]
         with self._lock:
             now_ms = np.array([self._clock.now_ms()], np.int64)
             lookups = self._look_up(events, wanted)

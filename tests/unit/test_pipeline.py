@@ -1,6 +1,7 @@
 """The order of the stages, with stages that are simple enough to see through."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -154,3 +155,13 @@ def test_variants_that_the_pipeline_does_not_have_are_refused(tmp_path: Any) -> 
         with pytest.raises(ConfigError, match="the pipeline has main, candidate"):
             made.serve(serving(1, "1", names=names, weights=[1] * len(names.split())))
     assert made.serving.revision == 0
+
+
+def test_wirings_that_the_pipeline_does_not_have_are_refused(tmp_path: Any) -> None:
+    made = pipeline(tmp_path)
+    for wirings in (("main", "other"), ("main",), ()):
+        with pytest.raises(ConfigError, match="there are main, candidate"):
+            made.serve(replace(serving(1, "1"), wirings=wirings))
+    assert made.serving.revision == 0
+    made.serve(replace(serving(1, "1"), wirings=("candidate", "candidate")))
+    assert made.serving.revision == 1
