@@ -109,7 +109,7 @@ def test_a_wiring_decides_whose_features_a_block_has(build, store, make_events):
     assert [block.names for block in declared] == list(enricher.features.values())
     # Nothing that was cached is read again, whoever asked for it.
     assert sorted(key for view, _, keys in store.reads for key in keys if view == "wx") == ["A", "B", "C"]
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="longer"):
         enricher.enrich(events, routes)
 
 

@@ -84,6 +84,7 @@ def test_every_row_is_scored_by_the_version_of_what_it_was_prepared_for(
     for serving, scored in way.batches:
         assert scored.variants == serving.variants
         assert not scored.failures
+        assert np.array_equal(serving.router.route(scored.events).answers, scored.routes.answers)
         for index, (variant, block) in enumerate(zip(scored.variants, scored.scores, strict=True)):
             assert set(block.values[:, 0]) <= {float(variant.model_version)}
             answered = np.flatnonzero(scored.routes.answers == index)
