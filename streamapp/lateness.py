@@ -28,7 +28,8 @@ class FallbackScores:
 class Deadline:
     """Finds late rows and takes them out of the way. Columns only, but for rows that become dead letters.
 
-    field: the event's time field where ages are measured from it. fallbacks: per variant, for policy `fallback`.
+    field: the event's time field where ages are measured from it. fallbacks: wiring -> what it is answered with, for
+    policy `fallback`.
     """
 
     def __init__(
@@ -38,13 +39,13 @@ class Deadline:
         *,
         from_event_time: bool,
         field: str = "",
-        fallbacks: Sequence[FallbackScores] = (),
+        fallbacks: Mapping[str, FallbackScores] | None = None,
     ) -> None:
         self._deadline_ms = deadline_ms
         self._policy = policy
         self._from_event_time = from_event_time
         self._field = field if from_event_time else ""
-        self._fallbacks = tuple(fallbacks)
+        self._fallbacks = fallbacks or {}
 
     def judge(self, records: RecordBatch, events: EventBatch, now_ms: int) -> tuple[EventBatch, LateRows | None]:
         """The events, with late rows failed where the policy says so, and the late rows, None without any.
@@ -65,8 +66,11 @@ class Deadline:
             events = replace(events, failures={**events.failures, **failures})
         return events, LateRows(self._policy, rows)
 
-    def divert(self, routes: Routes, late: LateRows) -> tuple[Routes, LateRows]:
-        """Late rows out of every variant's hands and answered with its fallback; other policies change nothing."""
+    def divert(self, routes: Routes, late: LateRows, wirings: Sequence[str]) -> tuple[Routes, LateRows]:
+        """Late rows out of every variant's hands and answered with its fallback; other policies change nothing.
+
+        wirings: per variant of `routes`, the declared variant whose outputs it has.
+        """
         if late.policy != "fallback":
             return routes, late
         answers = routes.answers.copy()
@@ -76,7 +80,7 @@ class Deadline:
         out[late.rows] = True
         left = tuple(rows[~out[rows]] for rows in routes.rows)
         blocks = tuple(
-            _constant(late.rows[owners == index], fallback) for index, fallback in enumerate(self._fallbacks)
+            _constant(late.rows[owners == index], self._fallbacks[wiring]) for index, wiring in enumerate(wirings)
         )
         return Routes(answers, left), replace(late, fallbacks=blocks)
 
@@ -98,7 +102,7 @@ def build_deadline(settings: PipelineSettings) -> Deadline | None:
         batching.late_policy,
         from_event_time=batching.deadline_from == "event_time",
         field=settings.event.time or "",
-        fallbacks=[_scores(variant.outputs, batching) for variant in settings.variants.values()],
+        fallbacks={name: _scores(variant.outputs, batching) for name, variant in settings.variants.items()},
     )
 
 

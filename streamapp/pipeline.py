@@ -1,6 +1,7 @@
 """The order of the stages: decode -> route -> enrich -> infer -> encode."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,10 +12,12 @@ import orjson
 
 from streamapp.clock import SystemClock
 from streamapp.config.settings import PipelineSettings
+from streamapp.config.slots import slots_of
 from streamapp.enrich import CountingEnricher
 from streamapp.errors import ConfigError
 from streamapp.lateness import build_deadline
-from streamapp.protocols import Clock, Decoder, Encoder, Inferrer, Prepared, Router, Serving
+from streamapp.protocols import ArtefactSource, Clock, Decoder, Encoder, Inferrer, Prepared, Router, Serving
+from streamapp.serving import ServingBuilder, declared_plan
 from streamapp.types import Failure, OutgoingBatch, RecordBatch, ScoredBatch, Variant
 
 Event = Mapping[str, Any] | bytes | str
@@ -50,11 +53,15 @@ class Pipeline:
         encoder: Encoder,
         readable: Encoder,
         clock: Clock,
+        builder: ServingBuilder | None = None,
     ) -> None:
         self.settings = settings
         self.enricher = enricher
         self.serving = Serving(0, variants_of(settings), router, inferrer)
         """What answers the next batch."""
+        self.builder = builder
+        """Builds what may answer instead; closed with the pipeline."""
+        self._slots = slots_of(settings)
         self._decoder = decoder
         self._encoder = encoder
         self._readable = readable
@@ -73,37 +80,50 @@ class Pipeline:
         return cls.build(load_pipeline(path), path.parent)
 
     @classmethod
-    def build(cls, settings: PipelineSettings, base: Path) -> "Pipeline":
-        """Load what `settings` names; relative paths start at `base`."""
+    def build(cls, settings: PipelineSettings, base: Path, artefacts: ArtefactSource | None = None) -> "Pipeline":
+        """Load what `settings` names; relative paths start at `base`.
+
+        artefacts: where its builder finds versions that the pipeline file does not name.
+        """
         from streamapp.decode import build_decoder
         from streamapp.encode import build_encoder, build_json_encoder
         from streamapp.enrich import build_enricher
-        from streamapp.infer import build_inferrer
-        from streamapp.route import HashRouter, Share
 
         clock = SystemClock()
-        shares = [Share(name, v.weight, v.shadow) for name, v in settings.variants.items()]
-        return cls(
-            settings,
-            decoder=build_decoder(settings.source, settings.event, base),
-            router=HashRouter(settings.routing.salt or settings.name, shares),
-            enricher=build_enricher(settings.features, settings.event, settings.variants, base, clock),
-            inferrer=build_inferrer(settings.variants, settings.event, base),
-            encoder=build_encoder(settings),
-            readable=build_json_encoder(settings),
-            clock=clock,
-        )
+        decoder = build_decoder(settings.source, settings.event, base)
+        with ExitStack() as opened:
+            enricher = build_enricher(settings.features, settings.event, settings.variants, base, clock)
+            opened.callback(enricher.close)
+            builder = ServingBuilder(settings, base, enricher.features, artefacts)
+            opened.callback(builder.close)
+            first = builder.build(declared_plan(settings))
+            built = cls(
+                settings,
+                decoder=decoder,
+                router=first.router,
+                enricher=enricher,
+                inferrer=first.inferrer,
+                encoder=build_encoder(settings),
+                readable=build_json_encoder(settings),
+                clock=clock,
+                builder=builder,
+            )
+            opened.pop_all()
+        return built
 
     def serve(self, serving: Serving) -> Serving:
         """From the next batch on let `serving` answer; what did until now is given back. Any thread.
 
         Batches that were prepared before are still scored by what they were prepared for: it must stay open until
-        a batch of `serving` was scored. Raises `ConfigError` for other variants than the pipeline file names: their
-        features would not be there.
+        a batch of `serving` was scored. Raises `ConfigError` for other variants than the slots of the pipeline, or
+        wired otherwise than the pipeline file knows: their features would not be there.
         """
         names = [variant.name for variant in serving.variants]
-        if names != list(self.settings.variants):
-            raise ConfigError(f"variants {', '.join(names)}: the pipeline has {', '.join(self.settings.variants)}")
+        if names != list(self._slots):
+            raise ConfigError(f"variants {', '.join(names)}: the pipeline has {', '.join(self._slots)}")
+        wirings = self._wirings(serving)
+        if len(wirings) != len(names) or not set(wirings) <= set(self.settings.variants):
+            raise ConfigError(f"variants wired as {', '.join(wirings)}: there are {', '.join(self.settings.variants)}")
         before, self.serving = self.serving, serving
         return before
 
@@ -113,14 +133,15 @@ class Pipeline:
         What is late now leaves the way here; a try that is repeated while the store is down looks again.
         """
         serving = self.serving
+        wirings = self._wirings(serving)
         events = self._decoder.decode(records)
         late = None
         if self._deadline is not None:
             events, late = self._deadline.judge(records, events, self._clock.now_ms())
         routes = serving.router.route(events)
         if self._deadline is not None and late is not None:
-            routes, late = self._deadline.divert(routes, late)
-        return Prepared(records, events, routes, self.enricher.enrich(events, routes), serving, late)
+            routes, late = self._deadline.divert(routes, late, wirings)
+        return Prepared(records, events, routes, self.enricher.enrich(events, routes, wirings), serving, late)
 
     def score(self, prepared: Prepared) -> ScoredBatch:
         """Infer. Blocking; one call at a time."""
@@ -166,8 +187,10 @@ class Pipeline:
         return Predictions(answers, dict(sorted(failures.items())))
 
     def close(self) -> None:
-        """Release the store and the models that serve."""
+        """Release the store and the models. Waits for no serving that is being built."""
         self.serving.inferrer.close()
+        if self.builder is not None:
+            self.builder.close()
         self.enricher.close()
 
     def __enter__(self) -> "Pipeline":
@@ -175,6 +198,9 @@ class Pipeline:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+    def _wirings(self, serving: Serving) -> Sequence[str]:
+        return tuple(self._slots.values()) if serving.wirings is None else serving.wirings
 
     def _records(self, events: Sequence[Event], first: int) -> RecordBatch:
         n = len(events)
@@ -199,5 +225,6 @@ class Pipeline:
 
 
 def variants_of(settings: PipelineSettings) -> tuple[Variant, ...]:
-    """The variants in the order they are declared, which is the order of every per-variant tuple."""
-    return tuple(Variant(name, v.model.name, v.model.version) for name, v in settings.variants.items())
+    """What the pipeline file serves in every slot, which is the order of every per-variant tuple."""
+    served = {slot: settings.variants[wiring].model for slot, wiring in slots_of(settings).items()}
+    return tuple(Variant(slot, model.name, model.version) for slot, model in served.items())

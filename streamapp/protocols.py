@@ -59,8 +59,14 @@ class Router(Protocol):
 class Enricher(Protocol):
     """Entity columns to features, per variant."""
 
-    def enrich(self, events: EventBatch, routes: Routes) -> tuple[FeatureBlock, ...]:
-        """One block per variant. Blocking (store reads). Raises `FeatureStoreUnavailable`."""
+    def enrich(
+        self, events: EventBatch, routes: Routes, wirings: Sequence[str] | None = None
+    ) -> tuple[FeatureBlock, ...]:
+        """One block per variant of `routes`. Blocking (store reads). Raises `FeatureStoreUnavailable`.
+
+        wirings: per variant of `routes` the declared variant whose features it takes; the declared variants in the
+        order of the pipeline file if absent.
+        """
         ...
 
     def close(self) -> None:
@@ -131,6 +137,25 @@ RuntimeLoader = Callable[[Path, RuntimeOptions], Runtime]
 """What an entry point of group `streamapp.runtimes` names. Raises `ModelLoadError`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A local file that holds a model version. runtime: the entry point that loads it; the one of its wiring, or the
+    file's ending, decides if absent. sha256: what its digest has to be, hex."""
+
+    path: Path
+    sha256: str
+    runtime: str | None = None
+
+
+class ArtefactSource(Protocol):
+    """Where versions come from that the pipeline file does not name."""
+
+    def fetch(self, model: str, version: str) -> Artefact:
+        """A local copy of the version. Blocking, called from any thread but one call at a time. Raises
+        `ModelLoadError` for a version that does not exist or is not what it should be."""
+        ...
+
+
 class Encoder(Protocol):
     """A scored batch to the bytes that are published."""
 
@@ -147,14 +172,16 @@ class Encoder(Protocol):
 class Serving:
     """Who answers which events, by which models; exchanged as a whole, between two batches.
 
-    variants, and what `router` and `inferrer` give per variant, are in the same order. revision: the state of the
-    control log that this is, 0 for what the pipeline file says.
+    variants, wirings, and what `router` and `inferrer` give per variant, are in the same order. wirings: the declared
+    variant whose features, inputs and outputs each has; that of its slot if absent. revision: the state of the control
+    log that this is, 0 for what the pipeline file says.
     """
 
     revision: int
     variants: tuple[Variant, ...]
     router: Router
     inferrer: Inferrer
+    wirings: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

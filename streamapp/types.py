@@ -134,8 +134,8 @@ class ServingPlan:
     """Who is to answer which keys, by which versions: what a `Serving` is built from.
 
     revision: the place in the control log that it comes from. tenants: variant name -> its tenant, in the order of
-    every per-variant tuple. owners int16 (10 000,): bucket -> index of the variant that answers it. shadows: one share
-    in [0, 1] per variant.
+    every per-variant tuple; a variant that is left out is empty. owners int16 (10 000,): bucket -> index of the
+    variant that answers it, empty ones counted. shadows: one share in [0, 1] per variant, 0 for an empty one.
     """
 
     revision: int

@@ -390,6 +390,23 @@ class WorkerSettings(Section):
     """Whether missing output topics are created at start (with the input's partition count)."""
 
 
+class ControlSettings(Section):
+    """What serves is changed while it runs, by commands on a control log. Without this section the variants of this
+    file serve for as long as the process lives."""
+
+    registry: str = Field(min_length=1)
+    """The model registry that versions come from: a folder, relative to the pipeline file, or a URL that fsspec
+    knows."""
+    topic: str | None = None
+    """What the names of the control topics begin with (`<topic>.control.log`, …); the pipeline's name if absent.
+    Pipelines with the same control topics are controlled together."""
+    report_interval_s: float = Field(default=1.0, gt=0)
+    """How often a worker reports its evidence to the one that leads. Seconds."""
+    cache: Path | None = None
+    """Local folder that keeps artefacts fetched from the registry, relative to the pipeline file; one that the process
+    removes when it ends if absent."""
+
+
 class PipelineSettings(Section):
     """A whole `pipeline.yaml`."""
 
@@ -423,5 +440,7 @@ class PipelineSettings(Section):
     """Where signals go; without it they are only metrics and log lines."""
     metrics: MetricsSettings = MetricsSettings()
     """Prometheus."""
+    control: ControlSettings | None = None
+    """Rollouts and rollbacks while it runs; without it the variants stay as they are here."""
     worker: WorkerSettings = WorkerSettings()
     """Life cycle."""

@@ -32,6 +32,11 @@ class CountingEnricher(Enricher, Protocol):
         """Cumulative counts, as a snapshot; never waits for the store."""
         ...
 
+    @property
+    def features(self) -> Mapping[str, tuple[str, ...]]:
+        """Declared variant -> the names in its block, as `view:feature`."""
+        ...
+
 
 def build_enricher(
     settings: FeatureSettings | None,
@@ -48,7 +53,7 @@ def build_enricher(
     names = _services(settings, variants)
     if settings is None or not names:
         plan_features(FeatureSettings(repository=base), event, variants, {})
-        return EventFieldsOnly()
+        return EventFieldsOnly(variants)
     from streamapp.enrich.feast import FeastReader, describe_services, open_store
 
     store = open_store(base / settings.repository)

@@ -1,7 +1,7 @@
 """The enrich stage: entity columns in, one block of features per variant out."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -19,11 +19,20 @@ from streamapp.errors import FeatureStoreUnavailable
 from streamapp.protocols import Clock
 from streamapp.types import EventBatch, Failure, FeatureBlock, Float32, Freshness, Int64, Routes
 
+_Wanted = tuple[VariantPlan | None, Int64]
+"""How a block is made, and the batch rows that are to be in it."""
+
 
 class EventFieldsOnly:
     """The enricher of a pipeline whose variants take event fields only."""
 
-    def enrich(self, events: EventBatch, routes: Routes) -> tuple[FeatureBlock, ...]:
+    def __init__(self, variants: Iterable[str]) -> None:
+        self.features: Mapping[str, tuple[str, ...]] = dict.fromkeys(variants, ())
+        """Variant -> nothing."""
+
+    def enrich(
+        self, events: EventBatch, routes: Routes, wirings: Sequence[str] | None = None
+    ) -> tuple[FeatureBlock, ...]:
         """Empty blocks."""
         return tuple(FeatureBlock.without_features(rows) for rows in routes.rows)
 
@@ -45,6 +54,10 @@ class FeatureEnricher:
     def __init__(self, plan: EnrichPlan, settings: FeatureSettings, reader: FeatureReader, clock: Clock) -> None:
         self._plan = plan
         self._bindings = plan.bindings
+        self.features: Mapping[str, tuple[str, ...]] = {
+            name: () if variant is None else variant.names for name, variant in plan.variants.items()
+        }
+        """Variant -> the names in its block, as `view:feature`."""
         self._event_time = settings.clock == "event_time"
         self._reader = reader
         self._clock = clock
@@ -59,16 +72,23 @@ class FeatureEnricher:
         self._entities_read = 0
         self._store_failures = 0
 
-    def enrich(self, events: EventBatch, routes: Routes) -> tuple[FeatureBlock, ...]:
+    def enrich(
+        self, events: EventBatch, routes: Routes, wirings: Sequence[str] | None = None
+    ) -> tuple[FeatureBlock, ...]:
         """See `streamapp.protocols.Enricher`."""
+        planned = self._plan.variants
+        wanted = [
+            (planned[name], rows)
+            for name, rows in zip(planned if wirings is None else wirings, routes.rows, strict=True)
+        ]
         with self._lock:
             now_ms = np.array([self._clock.now_ms()], np.int64)
-            lookups = self._look_up(events, routes)
+            lookups = self._look_up(events, wanted)
             return tuple(
                 FeatureBlock.without_features(rows)
                 if variant is None
                 else _block(variant, rows, lookups, events.event_times_ms[rows] if self._event_time else now_ms)
-                for variant, rows in zip(self._plan.variants, routes.rows, strict=True)
+                for variant, rows in wanted
             )
 
     @property
@@ -94,39 +114,25 @@ class FeatureEnricher:
         self._reads.close()
         self._reader.close()
 
-    def _look_up(self, events: EventBatch, routes: Routes) -> dict[Binding, tuple[Int64, Lookup]]:
+    def _look_up(self, events: EventBatch, wanted: Sequence[_Wanted]) -> dict[Binding, tuple[Int64, Lookup]]:
         """Per binding the place of every batch row, int64 (n,), in the lookup that follows."""
         lookups: dict[Binding, tuple[Int64, Lookup]] = {}
         monotonic_ms = int(self._clock.monotonic_s() * 1000)
         for name, view in self._views.items():
             bindings = [binding for binding in self._bindings if binding.stored == name]
-            rows = [self._rows_of(binding, routes, len(events)) for binding in bindings]
+            rows = [_rows_of(binding, wanted, len(events)) for binding in bindings]
             keys = _concat([entity_keys(events.columns, b.fields, r) for b, r in zip(bindings, rows, strict=True)])
             if not keys:
                 continue
             times_ms = events.event_times_ms[np.concatenate(rows)] if self._event_time else None
             found = view.rows(keys, monotonic_ms, times_ms, self._read_of(view))
             start = 0
-            for binding, wanted in zip(bindings, rows, strict=True):
+            for binding, asked in zip(bindings, rows, strict=True):
                 places = np.zeros(len(events), np.int64)
-                places[wanted] = np.arange(start, start + len(wanted))
+                places[asked] = np.arange(start, start + len(asked))
                 lookups[binding] = (places, found)
-                start += len(wanted)
+                start += len(asked)
         return lookups
-
-    def _rows_of(self, binding: Binding, routes: Routes, n: int) -> Int64:
-        """The batch rows for which some variant wants the binding, sorted."""
-        asking = [
-            rows
-            for variant, rows in zip(self._plan.variants, routes.rows, strict=True)
-            if variant is not None and any(part.binding == binding for part in variant.parts)
-        ]
-        if len(asking) == 1:
-            return asking[0]
-        wanted = np.zeros(n, np.bool_)
-        for rows in asking:
-            wanted[rows] = True
-        return np.flatnonzero(wanted)
 
     def _read_of(self, view: CachedView) -> Callable[[Sequence[EntityKey]], FeatureRows | None]:
         def read(keys: Sequence[EntityKey]) -> FeatureRows | None:
@@ -149,6 +155,21 @@ class FeatureEnricher:
         self._availability.answered()
         self._entities_read += len(keys)
         return rows
+
+
+def _rows_of(binding: Binding, wanted: Sequence[_Wanted], n: int) -> Int64:
+    """The batch rows for which some variant wants the binding, sorted."""
+    asking = [
+        rows
+        for variant, rows in wanted
+        if variant is not None and any(part.binding == binding for part in variant.parts)
+    ]
+    if len(asking) == 1:
+        return asking[0]
+    asked = np.zeros(n, np.bool_)
+    for rows in asking:
+        asked[rows] = True
+    return np.flatnonzero(asked)
 
 
 def _concat(parts: list[list[EntityKey | None]]) -> list[EntityKey | None]:

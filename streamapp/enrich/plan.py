@@ -46,16 +46,16 @@ class VariantPlan:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EnrichPlan:
-    """stored: stored view -> the features that are read of it, over all variants. variants: one plan per variant,
-    None for one without features."""
+    """stored: stored view -> the features that are read of it, over all variants. variants: variant -> its plan, None
+    for one without features, in the order of the pipeline file."""
 
     stored: Mapping[str, tuple[str, ...]]
-    variants: tuple[VariantPlan | None, ...]
+    variants: Mapping[str, VariantPlan | None]
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
         """Every binding once, in order of first use."""
-        parts = (part for variant in self.variants if variant is not None for part in variant.parts)
+        parts = (part for variant in self.variants.values() if variant is not None for part in variant.parts)
         return tuple(dict.fromkeys(part.binding for part in parts))
 
 
@@ -79,12 +79,12 @@ def plan_features(
             names = (*stored.get(view.stored, ()), *_numeric(view))
             if names:
                 stored[view.stored] = tuple(dict.fromkeys(names))
-    plans = tuple(
-        None
+    plans = {
+        name: None
         if variant.feature_service is None
         else _variant_plan(settings, event, services[variant.feature_service], stored)
-        for variant in variants.values()
-    )
+        for name, variant in variants.items()
+    }
     return EnrichPlan(stored, plans)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 import pytest
 
-from streamapp.config.settings import PipelineSettings
+from streamapp.config.settings import OutputSettings, PipelineSettings
 from streamapp.decode import build_decoder
 from streamapp.encode import build_encoder, build_json_encoder
 from streamapp.enrich import EnrichCounts
@@ -44,7 +44,9 @@ class Seen:
         self.enriched: list[list[int]] = []
         self.scored: list[list[int]] = []
 
-    def enrich(self, events: EventBatch, routes: Routes) -> tuple[FeatureBlock, ...]:
+    def enrich(
+        self, events: EventBatch, routes: Routes, wirings: Sequence[str] | None = None
+    ) -> tuple[FeatureBlock, ...]:
         self.enriched += [rows.tolist() for rows in routes.rows]
         return tuple(FeatureBlock.without_features(rows) for rows in routes.rows)
 
@@ -161,6 +163,19 @@ def test_a_fallback_has_the_variant_that_would_have_answered() -> None:
     chosen = [[orjson.loads(value or b"")["variant"] for value in out.values] for out in (late, in_time)]
     assert chosen[0] == chosen[1]
     assert set(chosen[0]) == {"main", "candidate"}
+
+
+def test_a_fallback_is_that_of_the_wiring() -> None:
+    chosen = settings({**FALLBACK, "fallback_scores": {"score": 0.25, "size": 4.0}})
+    outputs = {**chosen.variants["main"].outputs, "size": OutputSettings(tensor="z")}
+    main = chosen.variants["main"].model_copy(update={"outputs": outputs})
+    chosen = chosen.model_copy(update={"variants": {**chosen.variants, "main": main}})
+    path = build(chosen, ManualClock(NOW_MS))
+    for wirings, sizes in ((None, {"main"}), (("candidate", "main"), {"candidate"}), (("candidate",) * 2, set())):
+        path.serve(replace(path.serving, wirings=wirings))
+        answers = [orjson.loads(value or b"") for value in run(path, batch([5000] * 40))[1]["out"].values]
+        assert {answer["variant"] for answer in answers} == {"main", "candidate"}
+        assert {answer["variant"] for answer in answers if "size" in answer["scores"]} == sizes
 
 
 def test_a_fallback_in_avro() -> None:

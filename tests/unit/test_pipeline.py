@@ -1,6 +1,7 @@
 """The order of the stages, with stages that are simple enough to see through."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from streamapp.pipeline import Pipeline
 from streamapp.protocols import Serving
 from streamapp.route import HashRouter, Share
 from streamapp.testing import ManualClock
-from streamapp.types import EventBatch, Failure, FeatureBlock, RecordBatch, ScoreBlock, Variant
+from streamapp.types import EventBatch, Failure, FeatureBlock, RecordBatch, Routes, ScoreBlock, Variant
 
 FAIL_FROM = 100.0
 
@@ -148,9 +149,40 @@ def test_a_batch_is_answered_by_what_served_when_it_was_prepared(tmp_path: Any) 
         assert set(scored.scores[variant].values[:, 0]) == {score}
 
 
+class Swapping(HashRouter):
+    """Has another serving served while it routes."""
+
+    swap: Callable[[], object]
+
+    def route(self, events: EventBatch) -> Routes:
+        self.swap()
+        return super().route(events)
+
+
+def test_a_swap_while_a_batch_is_prepared_is_for_the_next_one(tmp_path: Any) -> None:
+    made = pipeline(tmp_path)
+    before, after = serving(1, "1"), serving(2, "2", weights=(0, 1))
+    router = Swapping("p", [Share("main", 1), Share("candidate", 0)])
+    router.swap = lambda: made.serve(after)
+    made.serve(replace(before, router=router))
+    prepared = made.prepare(records(3))
+    assert (made.serving.revision, prepared.serving.revision) == (2, 1)
+    assert made.score(prepared).scores[0].values.tolist() == [[1.0]] * 3
+
+
 def test_variants_that_the_pipeline_does_not_have_are_refused(tmp_path: Any) -> None:
     made = pipeline(tmp_path)
     for names in ("main other", "candidate main", "main"):
         with pytest.raises(ConfigError, match="the pipeline has main, candidate"):
             made.serve(serving(1, "1", names=names, weights=[1] * len(names.split())))
     assert made.serving.revision == 0
+
+
+def test_wirings_that_the_pipeline_does_not_have_are_refused(tmp_path: Any) -> None:
+    made = pipeline(tmp_path)
+    for wirings in (("main", "other"), ("main",), ()):
+        with pytest.raises(ConfigError, match="there are main, candidate"):
+            made.serve(replace(serving(1, "1"), wirings=wirings))
+    assert made.serving.revision == 0
+    made.serve(replace(serving(1, "1"), wirings=("candidate", "candidate")))
+    assert made.serving.revision == 1

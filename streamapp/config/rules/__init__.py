@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from streamapp.config.rules import event, features, kafka, outcomes, topics, variants, worker
+from streamapp.config.rules import control, event, features, kafka, outcomes, topics, variants, worker
 from streamapp.config.rules.broken import Broken
 from streamapp.config.settings import PipelineSettings
 
@@ -15,6 +15,7 @@ def broken_rules(settings: PipelineSettings) -> Iterator[Broken]:
     yield from event.rules(settings)
     yield from topics.rules(settings)
     yield from variants.rules(settings)
+    yield from control.rules(settings)
     yield from features.rules(settings)
     yield from outcomes.rules(settings)
     yield from worker.rules(settings)

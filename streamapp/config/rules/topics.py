@@ -32,3 +32,7 @@ def _roles(settings: PipelineSettings) -> Iterator[tuple[Path, str]]:
         yield ("outcomes", "topic"), settings.outcomes.topic
     if settings.alerts is not None:
         yield ("alerts", "topic"), settings.alerts.topic
+    if settings.control is not None:
+        prefix = settings.control.topic or settings.name
+        at = ("control",) if settings.control.topic is None else ("control", "topic")
+        yield from ((at, f"{prefix}.control.{role}") for role in ("log", "state"))

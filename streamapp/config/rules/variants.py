@@ -80,10 +80,10 @@ def _deadline(settings: PipelineSettings) -> Iterator[Broken]:
     if scores and not fallback:
         at = ("batching", "fallback_scores")
         yield Broken(at, f"has no effect with late_policy {batching.late_policy}", "set `late_policy: fallback`")
-    answering = {name: variant for name, variant in settings.variants.items() if variant.weight}
+    answering = {name: v for name, v in settings.variants.items() if v.weight or settings.control is not None}
     for name, variant in answering.items() if fallback else ():
         for score in sorted(variant.outputs.keys() - scores.keys()):
-            said = f"variant `{name}` answers `{score}`, which has no fallback"
+            said = f"variant `{name}` {'answers' if variant.weight else 'may answer'} `{score}`, which has no fallback"
             yield Broken(("batching", "fallback_scores"), said, f"add `{score}: <number>`")
     known = {score for variant in settings.variants.values() for score in variant.outputs}
     for score in scores:

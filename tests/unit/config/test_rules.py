@@ -140,3 +140,42 @@ def test_the_watch_over_progress_outlasts_a_read_of_the_store(report):
     assert "worker.progress_timeout_s: 5 s is no longer than one read of the online store may take" in said
     assert report("dead_letters: {topic: dead}", worker % 5.5) == ""
     assert report("dead_letters: {topic: dead}", worker % "null") == ""
+
+
+CONTROL = "control: {registry: models}\ndead_letters:"
+CHALLENGER = (
+    "variants:\n  champion-canary:\n    model: {name: %s, path: x.onnx}\n    inputs: {x: [amount]}\n    outputs: "
+)
+CHALLENGER += "{fraud: {tensor: p}}\n"
+
+
+def test_a_variant_may_not_have_the_name_of_a_canary(report):
+    taken = CHALLENGER % "other"
+    said = report("variants:\n", taken, "dead_letters:", CONTROL)
+    assert said.startswith("pipeline.yaml:17:3: variants.champion-canary: is what the canary of variant `champion`")
+    assert "another name" in said
+    assert report("variants:\n", taken) == ""
+    # Two variants of one model are each other's candidates: there is no canary.
+    assert report("variants:\n", CHALLENGER % "fraud", "dead_letters:", CONTROL) == ""
+
+
+def test_an_address_of_the_registry_holds_no_credentials(report):
+    said = report("dead_letters:", CONTROL.replace("models", '"s3://key:secret@host/models"'))
+    assert said.startswith("pipeline.yaml:30:21: control.registry: holds credentials")
+    assert "secret" not in said
+    assert report("dead_letters:", CONTROL.replace("models", '"s3://bucket/team@home"')) == ""
+
+
+def test_control_topics_are_topics(report):
+    said = report("{topic: dead}", "{topic: payments.control.log}\ncontrol: {registry: models}")
+    assert "control: `payments.control.log` is already used by dead_letters.topic" in said
+    said = report("dead_letters:", "control: {registry: models, topic: no/name}\ndead_letters:")
+    assert "control.topic: `no/name.control.log` is not a legal topic name" in said
+
+
+def test_who_may_come_to_answer_needs_fallbacks(report):
+    late = "batching: {deadline_ms: 5, late_policy: fallback, fallback_scores: {fraud: 0}}\n"
+    shadow = (CHALLENGER % "fraud").replace("fraud: {t", "other: {t")
+    assert "may answer" not in report("variants:\n", shadow, "dead_letters:", late + "dead_letters:")
+    said = report("variants:\n", shadow, "dead_letters:", late + CONTROL)
+    assert "variant `champion-canary` may answer `other`, which has no fallback" in said

@@ -95,6 +95,24 @@ def test_each_variant_gets_its_rows_and_shared_views_are_read_once(build, store,
     assert len(store.reads) == 2
 
 
+def test_a_wiring_decides_whose_features_a_block_has(build, store, make_events):
+    enricher = build("small", "large", None)
+    assert enricher.features == {"v0": ("wx:wind",), "v1": ("delays:mean", "wx:temp", "wx:wind"), "v2": ()}
+    events = make_events({"origin": ["A", "B", "C"]})
+    routes = Routes(np.zeros(3, np.int16), (np.array([0]), np.array([1, 2]), np.array([0, 2]), np.array([1])))
+    declared = enricher.enrich(events, Routes(routes.answers, routes.rows[:3]))
+    twice = enricher.enrich(events, routes, ("v1", "v2", "v0", "v0"))
+    assert [block.names for block in twice] == [enricher.features[name] for name in ("v1", "v2", "v0", "v0")]
+    assert [block.rows.tolist() for block in twice] == [[0], [1, 2], [0, 2], [1]]
+    assert twice[0].values.tolist() == [[0, 0, 0]]
+    assert [block.values.tolist() for block in twice[2:]] == [[[0], [2]], [[1]]]
+    assert [block.names for block in declared] == list(enricher.features.values())
+    # Nothing that was cached is read again, whoever asked for it.
+    assert sorted(key for view, _, keys in store.reads for key in keys if view == "wx") == ["A", "B", "C"]
+    with pytest.raises(ValueError, match="longer"):
+        enricher.enrich(events, routes)
+
+
 def test_what_is_cached_is_not_read_again_until_the_ttl(build, store, clock, make_events, all_rows):
     enricher = build("small", cache={"ttl_s": 30})
     enricher.enrich(make_events({"origin": ["A", "B"]}), all_rows(2))

@@ -37,7 +37,7 @@ def test_views_shared_by_services_are_read_once_with_all_their_features(plan):
     made = plan("s", "t", None)
     assert made.stored == {"wx": ("wind", "temp", "gusts")}
     assert len(made.bindings) == 1
-    first, second, third = made.variants
+    first, second, third = made.variants.values()
     assert first.names == ("wx:wind", "wx:temp")
     assert first.parts[0].columns.tolist() == [0, 1]
     assert second.names == ("calm:gusts", "calm:wind")
@@ -46,7 +46,7 @@ def test_views_shared_by_services_are_read_once_with_all_their_features(plan):
 
 
 def test_text_features_are_left_out_of_the_block(plan):
-    assert plan("text").variants[0].names == ("wx:wind", "wx:temp")
+    assert plan("text").variants["v0"].names == ("wx:wind", "wx:temp")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_categories_fit_by_their_values(plan, make_event, service, allowed, fits
 
 
 def test_model_inputs_are_looked_for_in_the_service(plan):
-    assert plan("s", inputs=["wx:wind", "origin"]).variants[0] is not None
+    assert plan("s", inputs=["wx:wind", "origin"]).variants["v0"] is not None
     with pytest.raises(
         ContractError, match=r"'wx:wnd', which feature service 's' does not hold; did you mean 'wx:wind'"
     ):
@@ -98,4 +98,4 @@ def test_model_inputs_are_looked_for_in_the_service(plan):
 
 def test_an_event_field_may_hold_a_colon(plan, make_event):
     event = make_event(origin="string", **{"a:b": "float32"})
-    assert plan("s", inputs=["a:b"], event=event).variants[0] is not None
+    assert plan("s", inputs=["a:b"], event=event).variants["v0"] is not None
