@@ -1,5 +1,6 @@
 """The order of the stages: decode -> route -> enrich -> infer -> encode."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -62,6 +63,7 @@ class Pipeline:
         self.builder = builder
         """Builds what may answer instead; closed with the pipeline."""
         self._slots = slots_of(settings)
+        self._replaced: deque[Serving] = deque()
         self._decoder = decoder
         self._encoder = encoder
         self._readable = readable
@@ -114,8 +116,8 @@ class Pipeline:
     def serve(self, serving: Serving) -> Serving:
         """From the next batch on let `serving` answer; what did until now is given back. Any thread.
 
-        Batches that were prepared before are still scored by what they were prepared for: it must stay open until
-        a batch of `serving` was scored. Raises `ConfigError` for other variants than the slots of the pipeline, or
+        Batches that were prepared before are still scored by what they were prepared for: its inferrer is closed when
+        a batch of a later serving is scored. Raises `ConfigError` for other variants than the slots of the pipeline, or
         wired otherwise than the pipeline file knows: their features would not be there.
         """
         names = [variant.name for variant in serving.variants]
@@ -125,6 +127,7 @@ class Pipeline:
         if len(wirings) != len(names) or not set(wirings) <= set(self.settings.variants):
             raise ConfigError(f"variants wired as {', '.join(wirings)}: there are {', '.join(self.settings.variants)}")
         before, self.serving = self.serving, serving
+        self._replaced.append(before)
         return before
 
     def prepare(self, records: RecordBatch) -> Prepared:
@@ -144,7 +147,9 @@ class Pipeline:
         return Prepared(records, events, routes, self.enricher.enrich(events, routes, wirings), serving, late)
 
     def score(self, prepared: Prepared) -> ScoredBatch:
-        """Infer. Blocking; one call at a time."""
+        """Infer. Blocking; one call at a time, in the order in which the batches were prepared."""
+        if self._replaced:
+            self._close_before(prepared.serving)
         events, routes, features = prepared.events, prepared.routes, prepared.features
         scores = prepared.serving.inferrer.infer(events, features)
         failures = dict(events.failures)
@@ -198,6 +203,11 @@ class Pipeline:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
+
+    def _close_before(self, serving: Serving) -> None:
+        """Nothing of the servings before this one will be scored any more."""
+        while self._replaced and self._replaced[0] is not serving:
+            self._replaced.popleft().inferrer.close()
 
     def _wirings(self, serving: Serving) -> Sequence[str]:
         return tuple(self._slots.values()) if serving.wirings is None else serving.wirings

@@ -89,7 +89,7 @@ class Shelf:
     ready: set[Tenant] = field(default_factory=set)
     served: list[Serving] = field(default_factory=list)
 
-    def loaded(self, tenant: Tenant) -> bool:
+    def has(self, tenant: Tenant) -> bool:
         return tenant in self.ready
 
     def load(self, tenant: Tenant) -> None:
@@ -99,7 +99,11 @@ class Shelf:
             raise ModelLoadError(f"version {tenant.version} is torn")
         self.ready.add(tenant)
 
-    def compose(self, plan: ServingPlan) -> Serving:
+    def retire(self, keep: ServingPlan) -> bool:
+        self.ready &= set(keep.tenants.values())
+        return True
+
+    def build(self, plan: ServingPlan) -> Serving:
         assert set(plan.tenants.values()) <= self.ready
         variants = tuple(Variant(name, tenant.wiring, tenant.version or "") for name, tenant in plan.tenants.items())
         return Serving(plan.revision, variants, router=plan, inferrer=None)  # type: ignore[arg-type]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import orjson
 
+from streamapp.buckets import deal
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import ModelLoadError
 from streamapp.protocols import Artefact
-from streamapp.route import deal
 from streamapp.types import RecordBatch, ServingPlan, Tenant
 
 SLOTS = ("main", "other", "main-canary", "other-canary")

@@ -206,6 +206,7 @@ class ControlDuty:
     async def _report(self) -> None:
         while True:
             self._send_report()
+            await self._enforcer.tidy()
             try:
                 await asyncio.wait_for(self._enforcer.changed(), self._interval_s)
             except asyncio.TimeoutError:

@@ -9,8 +9,8 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from streamapp.act.report import Failed
 from streamapp.errors import StreamappError
 from streamapp.protocols import Serving
+from streamapp.serving import in_thread
 from streamapp.types import ServingPlan, Tenant
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 class Builder(Protocol):
     """What makes a `Serving` of a plan: `streamapp.serving.ServingBuilder`."""
 
-    def loaded(self, tenant: Tenant) -> bool:
+    def has(self, tenant: Tenant) -> bool:
         """Whether it is ready to serve."""
         ...
 
@@ -34,8 +35,12 @@ class Builder(Protocol):
         """Make it so. Blocking. Raises a `StreamappError` that says what is wrong with it."""
         ...
 
-    def compose(self, plan: ServingPlan) -> Serving:
-        """A serving of tenants that are loaded; quick."""
+    def build(self, plan: ServingPlan) -> Serving:
+        """A serving; takes no time where all tenants are loaded."""
+        ...
+
+    def retire(self, keep: ServingPlan) -> bool:
+        """Release what neither serves nor is in `keep`; whether nothing is left to release. Blocking."""
         ...
 
 
@@ -63,7 +68,8 @@ class Enforcer:
         self._served: ServingPlan | None = None
         self._failed: dict[tuple[str, Tenant], str] = {}
         self._loading: dict[Tenant, asyncio.Task[None]] = {}
-        self._thread = ThreadPoolExecutor(1, "load-models")
+        self._tidy = True
+        self._models = asyncio.Lock()  # what was just loaded must not be released before it is in force
         self._changed = asyncio.Event()
         self.revision = 0
         """The newest plan of which everything is loaded and in force."""
@@ -81,7 +87,7 @@ class Enforcer:
         self._enforce(plan)
         for tenant in dict.fromkeys(plan.tenants.values()):
             known_bad = any(tenant == failed for _, failed in self._failed)
-            if not (self._builder.loaded(tenant) or tenant in self._loading or known_bad):
+            if not (self._builder.has(tenant) or tenant in self._loading or known_bad):
                 self._loading[tenant] = asyncio.create_task(self._load(tenant))
 
     async def settled(self) -> None:
@@ -95,17 +101,24 @@ class Enforcer:
         await self._changed.wait()
         self._changed.clear()
 
+    async def tidy(self) -> None:
+        """Release the models that were replaced, as far as no batch under way needs them."""
+        if self._wanted is None or self._tidy or self._loading:
+            return
+        async with self._models:
+            self._tidy = await asyncio.wrap_future(in_thread(partial(self._builder.retire, self._wanted)))
+
     async def close(self) -> None:
         """Stop loading; what is being loaded at the moment is left to its thread, whose result nobody takes."""
         tasks = list(self._loading.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _load(self, tenant: Tenant) -> None:
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._builder.load, tenant)
+            async with self._models:
+                await asyncio.wrap_future(in_thread(partial(self._builder.load, tenant)))
         except StreamappError as error:
             self._refuse(tenant, str(error))
         except Exception as error:  # a model's own code may raise anything; what serves goes on serving
@@ -124,11 +137,11 @@ class Enforcer:
             self._failed[variant, tenant] = reason
 
     def _enforce(self, plan: ServingPlan) -> None:
-        possible = feasible(plan, self._in_force, self._builder.loaded)
+        possible = feasible(plan, self._in_force, self._builder.has)
         if possible is not None:
             if not _alike(possible, self._served):
-                self._serve(self._builder.compose(possible))
-                self._served, self._in_force = possible, dict(possible.tenants)
+                self._serve(self._builder.build(possible))
+                self._served, self._in_force, self._tidy = possible, dict(possible.tenants), False
             if self._in_force == plan.tenants:
                 self.revision = plan.revision
         self._changed.set()

@@ -2,6 +2,6 @@
 
 from streamapp.serving.builder import ServingBuilder
 from streamapp.serving.plan import declared_plan
-from streamapp.serving.thread import build_in_thread
+from streamapp.serving.thread import in_thread
 
-__all__ = ["ServingBuilder", "build_in_thread", "declared_plan"]
+__all__ = ["ServingBuilder", "declared_plan", "in_thread"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from streamapp.config.settings import PipelineSettings, VariantSettings
-from streamapp.errors import ModelLoadError, StreamappError
+from streamapp.errors import ControlError, ModelLoadError, StreamappError
 from streamapp.infer import Lane, ModelInferrer, load_runtime, warm_lane
 from streamapp.protocols import ArtefactSource, Serving
 from streamapp.route import HashRouter, Share
@@ -17,9 +17,10 @@ class ServingBuilder:
     """Builds what a pipeline serves, and owns every model that it loaded for that.
 
     A version is loaded once per wiring, whichever variants and servings use it. How a swap goes:
-    1. `build` loads what is missing beside what serves; `build_in_thread` keeps that out of everyone's way.
-    2. `Pipeline.serve` makes the new serving answer from the next batch on and gives the old one back.
-    3. Once a batch of the new one was scored, `close` the old one's inferrer. That closes no model yet.
+    1. `load` loads what is missing beside what serves; `in_thread` keeps that out of everyone's way.
+    2. `build` then takes no time, and does not wait for what is being loaded for others.
+    3. `Pipeline.serve` makes the new serving answer from the next batch on, and closes the old one's inferrer once a
+       batch of the new one is scored. That closes no model yet.
     4. `retire` closes the models that no open serving and no plan given to it needs: the plan to go back to is given,
        and is served again without loading anything.
 
@@ -44,12 +45,25 @@ class ServingBuilder:
         """What is loaded now. Any thread."""
         return self._stock.loaded
 
+    def has(self, tenant: Tenant) -> bool:
+        """Whether it is loaded. Any thread."""
+        return self._key(tenant) in self._stock.loaded
+
+    def load(self, tenant: Tenant) -> None:
+        """Load it, to be kept until `retire`. Blocking. Raises like `build`."""
+        if tenant.wiring not in self._settings.variants:
+            raise ControlError(
+                f"no variant `{tenant.wiring}` is declared; there is {', '.join(self._settings.variants)}"
+            )
+        key = self._key(tenant)
+        self._stock.release(self._stock.lease([key], lambda key: self._load(key, key.wiring)))
+
     def build(self, plan: ServingPlan) -> Serving:
         """What serves by `plan`; its models stay loaded until its inferrer was closed and `retire` called.
 
-        Blocking for as long as fetching and loading take; one call at a time, a second one waits. Raises `ControlError`
-        for a plan that is none of this pipeline's, `ModelLoadError` and `ContractError` for a version that cannot
-        serve, and what the source raises while it cannot be reached; then nothing has changed.
+        Blocking for as long as fetching and loading take, where something is missing. Raises `ControlError` for a plan
+        that is none of this pipeline's, `ModelLoadError` and `ContractError` for a version that cannot serve, and what
+        the source raises while it cannot be reached; then nothing has changed.
         """
         tenants = tenants_by_slot(plan, self._settings)
         keys = {slot: self._key(tenant) for slot, tenant in tenants.items()}
@@ -64,13 +78,14 @@ class ServingBuilder:
             tuple(key.wiring for key in keys.values()),
         )
 
-    def retire(self, *keep: ServingPlan) -> None:
-        """Close the models that neither a serving that is still open nor a plan of `keep` needs.
+    def retire(self, *keep: ServingPlan) -> bool:
+        """Close the models that neither a serving that is still open nor a plan of `keep` needs; whether no others are
+        left but those of `keep`.
 
         Blocking for as long as closing takes. Raises `ControlError` for a plan that is none of this pipeline's.
         """
         tenants = [tenant for plan in keep for tenant in tenants_by_slot(plan, self._settings).values()]
-        self._stock.retire({self._key(tenant) for tenant in tenants})
+        return self._stock.retire({self._key(tenant) for tenant in tenants})
 
     def close(self) -> None:
         """Close all models; nothing may be scored any more. Waits for no build: one that is under way closes what it

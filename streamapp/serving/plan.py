@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from streamapp.buckets import BUCKETS, deal
 from streamapp.config.settings import PipelineSettings
 from streamapp.config.slots import slots_of
 from streamapp.errors import ControlError
-from streamapp.route import BUCKETS, deal
 from streamapp.types import ServingPlan, Tenant
 
 

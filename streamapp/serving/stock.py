@@ -43,6 +43,8 @@ class LaneStock:
         Raises what `load` raises, `ModelLoadError` once the stock was closed; what this call loaded is closed then.
         """
         wanted = tuple(dict.fromkeys(keys))
+        if (lanes := self._lease_loaded(wanted)) is not None:
+            return lanes
         with self._loading, ExitStack() as undo:
             missing = self._take(wanted)
             undo.callback(self._drop, missing)
@@ -60,14 +62,16 @@ class LaneStock:
         with self._lock:
             self._leases.subtract(keys)
 
-    def retire(self, keep: Collection[LaneKey]) -> None:
-        """Close what nobody has a lease on, but for `keep`."""
+    def retire(self, keep: Collection[LaneKey]) -> bool:
+        """Close what nobody has a lease on, but for `keep`; whether no others are left."""
         with self._lock:
             gone = [key for key in self._lanes if self._leases[key] <= 0 and key not in keep]
             lanes = [self._lanes.pop(key) for key in gone]
             for key in gone:
                 del self._leases[key]
+            done = all(key in keep for key in self._lanes)
         _close(lanes)
+        return done
 
     def close(self) -> None:
         """Close everything, leased or not. A load under way closes what it loaded once it is done."""
@@ -76,6 +80,15 @@ class LaneStock:
             lanes = list(self._lanes.values())
             self._lanes.clear()
         _close(lanes)
+
+    def _lease_loaded(self, keys: Sequence[LaneKey]) -> Mapping[LaneKey, Lane] | None:
+        """Lease `keys` if all are loaded, without waiting for whoever loads others; else None, and nothing happens."""
+        with self._lock:
+            self._check_open()
+            if not all(key in self._lanes for key in keys):
+                return None
+            self._leases.update(keys)
+            return {key: self._lanes[key] for key in keys}
 
     def _take(self, keys: Sequence[LaneKey]) -> tuple[LaneKey, ...]:
         """Lease `keys`, loaded or not; those that are not loaded."""

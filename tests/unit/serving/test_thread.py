@@ -3,13 +3,14 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from streamapp.errors import ModelLoadError
 from streamapp.pipeline import Pipeline
-from streamapp.serving import build_in_thread
+from streamapp.serving import in_thread
 from tests import counted_runtime
 from tests.serving_plans import Folder, plan, settings
 
@@ -18,9 +19,9 @@ LIMIT_S = 20
 
 def test_what_a_build_gives_or_raises_comes_back(pipeline: Pipeline) -> None:
     assert pipeline.builder is not None
-    assert build_in_thread(pipeline.builder, plan(3, {"main": "2"})).result(LIMIT_S).revision == 3
+    assert in_thread(partial(pipeline.builder.build, plan(3, {"main": "2"}))).result(LIMIT_S).revision == 3
     with pytest.raises(ModelLoadError, match="version `9`"):
-        build_in_thread(pipeline.builder, plan(4, {"main": "9"})).result(LIMIT_S)
+        in_thread(partial(pipeline.builder.build, plan(4, {"main": "9"}))).result(LIMIT_S)
 
 
 def test_closing_does_not_wait_for_a_build_which_closes_what_it_loads(
@@ -30,7 +31,7 @@ def test_closing_does_not_wait_for_a_build_which_closes_what_it_loads(
     assert pipeline.builder is not None
     counted_runtime.GATE.clear()
     counted_runtime.WAITING.clear()
-    future = build_in_thread(pipeline.builder, plan(1, {"main": "2", "other": "2"}))
+    future = in_thread(partial(pipeline.builder.build, plan(1, {"main": "2", "other": "2"})))
     assert counted_runtime.WAITING.wait(LIMIT_S)
     pipeline.close()
     assert not +counted_runtime.OPEN
@@ -45,7 +46,7 @@ ENDING = """
 import sys
 from pathlib import Path
 from streamapp.pipeline import Pipeline
-from streamapp.serving import build_in_thread
+from streamapp.serving import in_thread
 from tests import counted_runtime
 from tests.serving_plans import Folder, plan, settings
 
@@ -56,7 +57,7 @@ for model in ("m", "o"):
 with counted_runtime.installed(base), Pipeline.build(settings(runtime="counted"), base, registry) as pipeline:
     counted_runtime.GATE.clear()
     counted_runtime.WAITING.clear()
-    build_in_thread(pipeline.builder, plan(1, {"main": "2"}))
+    in_thread(lambda: pipeline.builder.build(plan(1, {"main": "2"})))
     counted_runtime.WAITING.wait()
 print("ended")
 """
