@@ -197,13 +197,14 @@ class ScoreBlock:
     """Scores of one variant.
 
     rows int64 (m,): rows scored. names: o output names. values float64 (m, o), finite.
-    failures: batch row -> why it has no score.
+    failures: batch row -> why it has no score. seconds: what the model took for the whole block.
     """
 
     rows: Int64
     names: tuple[str, ...]
     values: Float64
     failures: Failures = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

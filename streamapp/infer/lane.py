@@ -9,9 +9,11 @@ A model that raises `InferenceError` on a batch:
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
+from streamapp.clock import SystemClock
 from streamapp.config.settings import EventSettings, VariantSettings
 from streamapp.errors import ContractError, InferenceError, ModelError
 from streamapp.infer.assemble import Plan, compile_plan
@@ -20,7 +22,7 @@ from streamapp.infer.contract import check_contract
 from streamapp.infer.faults import shorten
 from streamapp.infer.outputs import not_finite, take_scores
 from streamapp.infer.sources import Offer
-from streamapp.protocols import Runtime, Signature
+from streamapp.protocols import Clock, Runtime, Signature
 from streamapp.types import Array, EventBatch, Failure, FeatureBlock, Float64, ScoreBlock
 
 _WARM_UP_ROWS = (1, 256)
@@ -29,11 +31,14 @@ _WARM_UP_ROWS = (1, 256)
 class Lane:
     """A variant's model with its inputs wired up. Not for use by two threads at once."""
 
-    def __init__(self, name: str, variant: VariantSettings, event: EventSettings, runtime: Runtime) -> None:
+    def __init__(
+        self, name: str, variant: VariantSettings, event: EventSettings, runtime: Runtime, clock: Clock | None = None
+    ) -> None:
         self._name = name
         self._variant = variant
         self._event = event
         self._runtime = runtime
+        self._clock = clock or SystemClock()
         self._names = tuple(variant.outputs)
         self._plan: Plan | None = None
         self._probe: Mapping[str, Array] | None = None
@@ -58,6 +63,11 @@ class Lane:
 
     def infer(self, events: EventBatch, block: FeatureBlock) -> ScoreBlock:
         """Score the block's rows. Raises `ContractError`, `ModelError`, `DependencyError`."""
+        began_s = self._clock.monotonic_s()
+        scored = self._infer(events, block)
+        return replace(scored, seconds=self._clock.monotonic_s() - began_s)
+
+    def _infer(self, events: EventBatch, block: FeatureBlock) -> ScoreBlock:
         m = len(block.rows)
         if m == 0:
             return ScoreBlock(block.rows, self._names, np.empty((0, len(self._names))))
