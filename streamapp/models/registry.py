@@ -127,11 +127,6 @@ class Registry:
             raise RegistryError(f"alias `{alias}` of model `{model}` was moved by somebody else at the same time")
         return now
 
-    def check_absent(self, manifest: Manifest) -> bool:
-        """False if the version exists with this content; raises `VersionTaken` as `add` would."""
-        there = self._manifest(manifest.model, manifest.version)
-        return True if there is None else self._same(manifest, there)
-
     def _step(self, model: str, alias: str, version: str, who: str) -> Callable[[bytes | None], bytes | None]:
         def edit(content: bytes | None) -> bytes | None:
             before = decode_alias(content, f"{self.url}/{alias_path(model, alias)}") if content is not None else None
