@@ -45,6 +45,12 @@ class Registry:
         """Names of the models that have a version."""
         return tuple(name for name in _named(self._storage.folders("")) if self.versions(name))
 
+    def known(self, model: str) -> str:
+        """`model`, if it has a version. Raises `UnknownVersion` that names the models there are."""
+        if not self.versions(model):
+            raise self._unknown(model, "version")
+        return model
+
     def versions(self, model: str) -> tuple[str, ...]:
         """Names of the model's versions; none if there is no such model."""
         check_name(model, "model")

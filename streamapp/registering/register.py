@@ -120,8 +120,8 @@ def _check_declared(path: Path, runtime: str, declared: Signature | None) -> Non
     inputs, outputs = (bool(declared.inputs), bool(declared.outputs)) if declared else (False, False)
     if runtime == "torchscript" and not (inputs and outputs):
         raise ModelLoadError(
-            f"{path}: TorchScript carries no signature; declare it: --input x:float32[rows,3] --output y:float32[rows,1]"
-            ", inputs named as the arguments of forward, outputs in the order it returns them"
+            f"{path}: TorchScript carries no signature; declare it: --input x:float32[rows,3] "
+            "--output y:float32[rows,1], inputs named as the arguments of forward, outputs in the order it returns them"
         )
     if runtime == "river" and not inputs:
         raise ModelLoadError(

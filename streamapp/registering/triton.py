@@ -64,12 +64,18 @@ def _versions(storage: LocalStorage, root: Path, model: str) -> Iterator[Found |
         yield Refused(model, "", reason or "has no version: no folder that is called by a number")
         return
     for number in numbers:
-        try:
-            path, runtime = _artefact(storage, root, f"{model}/{number}", _text(config, "default_model_filename"))
-            where = f"{model}/{CONFIG}" if said else ""
-            yield Found(model, number, path, runtime, f"repository {model}/{number}", said, where)
-        except StreamappError as error:
-            yield Refused(model, number, str(error))
+        yield _version(storage, root, model, number, config, said)
+
+
+def _version(
+    storage: LocalStorage, root: Path, model: str, number: str, config: pbtxt.Message, said: Signature | None
+) -> Found | Refused:
+    try:
+        path, runtime = _artefact(storage, root, f"{model}/{number}", _text(config, "default_model_filename"))
+    except StreamappError as error:
+        return Refused(model, number, str(error))
+    where = f"{model}/{CONFIG}" if said else ""
+    return Found(model, number, path, runtime, f"repository {model}/{number}", said, where)
 
 
 def _config(storage: LocalStorage, path: str, root: Path) -> pbtxt.Message:
