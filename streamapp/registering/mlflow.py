@@ -20,7 +20,7 @@ from streamapp.registering.gather import is_torchscript
 
 MLMODEL = "MLmodel"
 _MAX_BYTES = 4 << 20
-_PICKLED = ("sklearn", "pytorch", "statsmodels", "pmdarima", "prophet", "lightgbm", "xgboost", "catboost", "spacy")
+_PICKLED = ("sklearn", "pytorch", "statsmodels", "pmdarima")
 _DTYPES = {"str": "str", "object": "str", "string": "str"}
 
 

@@ -70,6 +70,7 @@ def register(registry: Registry, path: Path, claim: Claim, trial: Trial, who: st
     check_there(path)
     runtime = claim.runtime or _runtime_of(path)
     check_trusted(path, runtime, trusted=trial.trusted)
+    check_no_pickle(path, runtime)
     _check_declared(path, runtime, claim.declared)
     with tempfile.TemporaryDirectory(prefix="streamapp-register-") as name:
         folder = Path(name)
