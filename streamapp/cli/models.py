@@ -150,7 +150,9 @@ def verify(model: Model, version: Version, registry: RegistryUrl = None) -> None
     opened = _open(registry)
     manifest = opened.verify(model, opened.resolve(model, version))
     size = sum(file.bytes for file in manifest.files)
-    typer.echo(f"{model} {manifest.version}: {counted(len(manifest.files), 'file')}, {size} bytes, as its manifest says")
+    typer.echo(
+        f"{model} {manifest.version}: {counted(len(manifest.files), 'file')}, {size} bytes, as its manifest says"
+    )
 
 
 @app.command()

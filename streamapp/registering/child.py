@@ -11,7 +11,7 @@ import msgspec
 
 from streamapp.config.settings import ModelSettings
 from streamapp.errors import DependencyError, StreamappError
-from streamapp.infer.faults import shorten
+from streamapp.infer.faults import blame, shorten
 from streamapp.infer.loading import load_model
 from streamapp.protocols import Signature
 from streamapp.registering.sample import check_answer, random_rows, read_rows
@@ -49,14 +49,11 @@ def main(work: Path) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     try:
         result = Result(_try(request, work))
-    except MemoryError:
-        result = Result(memory=True)
-    except DependencyError as error:
-        result = Result(code=error.code, message=str(error), memory="memory" in str(error))
     except StreamappError as error:
-        result = Result(code=error.code, message=str(error))
-    except Exception as error:  # noqa: BLE001 - a loader may raise anything, and its name is all we tell
-        result = Result(code="model_load", message=shorten(f"{type(error).__name__}: {error}"))
+        result = Result(code=error.code, message=str(error), memory=_ran_out(error))
+    except Exception as error:  # noqa: BLE001 - a loader may raise anything, and what it says is all we tell
+        message = shorten(f"{type(error).__name__}: {error}")
+        result = Result(code="model_load", message=message, memory=_ran_out(error))
     (work / RESULT).write_bytes(msgspec.json.encode(result))
 
 
@@ -77,6 +74,15 @@ def _try(request: Request, work: Path) -> Signature:
     finally:
         runtime.close()
     return signature
+
+
+def _ran_out(error: BaseException | None) -> bool:
+    """Did memory run out, here or in a cause?"""
+    while isinstance(error, Exception):
+        if isinstance(blame(error), DependencyError):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _limit(what: int, value: int) -> None:
