@@ -99,7 +99,7 @@ def _summary(registry: Registry, model: str, version: str, aliases: Sequence[Ali
         manifest = registry.version(model, version)
     except RegistryError as error:
         absent = dict.fromkeys(("runtime", "registered_at", "by", "parent"), "")
-        return {**row, **absent, "metrics": {}, "told": f"damaged: {error}"}
+        return {**row, **absent, "metrics": {}, "told": "damaged, see show", "damaged": str(error)}
     return {
         **row,
         "runtime": manifest.runtime,

@@ -105,7 +105,9 @@ def test_verify_tells_a_tampered_version_and_list_goes_on(command, model, tmp_pa
     (tmp_path / "registry/fraud/2/manifest.json").write_text("{}")
     status, out, _ = command("list")
     assert status == 0
-    assert re.search(r"fraud +2 +damaged: .*not a manifest", out)
+    assert re.search(r"fraud +2 +damaged, see show", out)
+    assert "not a manifest" in json.loads(command("list", "--json")[1].splitlines()[0])["damaged"]
+    assert "not a manifest" in command("show", "fraud", "2")[2]
 
 
 def test_an_import_tells_each_version_and_fails_if_one_is_refused(command, model, tmp_path):

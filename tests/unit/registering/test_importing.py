@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import re
 import zipfile
 from pathlib import Path
 
@@ -85,11 +86,7 @@ def test_what_a_repository_cannot_give_is_refused_with_the_reason(save_onnx, tmp
     (tmp_path / "repo/fraud/config.pbtxt").write_text(config)
     (found,) = find(tmp_path / "repo", None, None)
     assert isinstance(found, Refused)
-    pytest.raises(ModelLoadError, raise_, found.reason).match(said)
-
-
-def raise_(reason: str) -> None:
-    raise ModelLoadError(reason)
+    assert re.search(said, found.reason)
 
 
 def test_python_and_links_in_a_repository_are_refused(save_onnx, tmp_path):

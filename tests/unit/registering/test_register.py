@@ -17,11 +17,12 @@ from streamapp.testing import ManualClock
 
 FEATURE = TensorSpec("a", "float64", (None,))
 DECLARED = Signature((FEATURE,), ())
+PLAIN = Trial()
 
 
 @pytest.fixture
 def attempt(registry):
-    def run(path: Path, trial: Trial = Trial(), **claim):
+    def run(path: Path, trial: Trial = PLAIN, **claim):
         given = Claim(**{"model": "fraud", "version": "1", **claim})
         return register(registry, path, given, trial, "ana", ManualClock(1_357_016_400_000))
 
