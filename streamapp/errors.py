@@ -6,12 +6,17 @@ StreamappError                      code                    disposition
 ├── ControlError                    control                 HALT
 ├── ModelError                      model                   HALT
 │   ├── ModelLoadError              model_load              HALT
-│   └── ContractError               model_contract          HALT
+│   ├── ContractError               model_contract          HALT
+│   └── RegistryError               model_registry          HALT
+│       ├── UnknownVersion          unknown_version         HALT
+│       ├── VersionTaken            version_taken           HALT
+│       └── IntegrityError          model_integrity         HALT
 ├── InferenceError                  inference               DEAD_LETTER
 ├── DependencyError                 dependency              RETRY
 │   ├── BrokerUnavailable           broker_unavailable      RETRY
 │   ├── PublishError                publish                 RETRY
-│   └── FeatureStoreUnavailable     feature_store           RETRY
+│   ├── FeatureStoreUnavailable     feature_store           RETRY
+│   └── RegistryUnavailable         registry_unavailable    RETRY
 └── RecordTooLarge                  record_too_large        DEAD_LETTER
 
 An exception outside this tree is a bug: the worker stops without acknowledging.
@@ -73,6 +78,30 @@ class ContractError(ModelError):
     code = "model_contract"
 
 
+class RegistryError(ModelError):
+    """The model registry cannot do what it was asked; its content is as it was."""
+
+    code = "model_registry"
+
+
+class UnknownVersion(RegistryError):
+    """No such model, version or alias; the message names those that exist."""
+
+    code = "unknown_version"
+
+
+class VersionTaken(RegistryError):
+    """The version exists with other content, and versions never change."""
+
+    code = "version_taken"
+
+
+class IntegrityError(RegistryError):
+    """What the registry holds is not what its manifest says."""
+
+    code = "model_integrity"
+
+
 class InferenceError(StreamappError):
     """The model failed on an input that fits its signature."""
 
@@ -103,6 +132,12 @@ class FeatureStoreUnavailable(DependencyError):
     """The online store did not answer."""
 
     code = "feature_store"
+
+
+class RegistryUnavailable(DependencyError):
+    """The storage of the model registry did not answer, or refused."""
+
+    code = "registry_unavailable"
 
 
 class RecordTooLarge(StreamappError):

@@ -18,18 +18,27 @@ def load_runtime(variant: VariantSettings, base: Path) -> Runtime:
 
     Raises `ModelLoadError`, `ContractError`.
     """
-    model = variant.model
+    return load_model(variant.model, _declared_signature(variant), base)
+
+
+def load_model(model: ModelSettings, declared: Signature | None, base: Path) -> Runtime:
+    """As `load_runtime`; declared: the signature, for formats that carry none."""
     path = base / model.path
     loader = _loader(_entry_point(model))
     check_file(path)
     if model.sha256:
         check_digest(path, model.sha256)
-    options = RuntimeOptions(model.device, model.threads, _declared_signature(variant), model.sha256)
+    options = RuntimeOptions(model.device, model.threads, declared, model.sha256)
     return free_rows(loader(path, options))
 
 
+def runtime_of(path: Path) -> str | None:
+    """The runtime that a file's ending stands for."""
+    return _BY_ENDING.get(path.suffix)
+
+
 def _entry_point(model: ModelSettings) -> EntryPoint:
-    name = model.runtime or _BY_ENDING.get(model.path.suffix)
+    name = model.runtime or runtime_of(model.path)
     installed = {point.name: point for point in entry_points(group=GROUP)}
     listing = ", ".join(sorted(installed)) or "none, not even our own: is streamapp installed (pip install -e .)?"
     if name is None:

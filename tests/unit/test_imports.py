@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-HEAVY = ("faust", "mode", "aiokafka", "feast", "onnxruntime", "torch", "river", "pandas", "prometheus_client")
+HEAVY = ("faust", "mode", "aiokafka", "feast", "onnxruntime", "torch", "river", "pandas", "prometheus_client", "fsspec")
 
 PROBE = """
 import json, logging, os, sys, threading
@@ -35,8 +35,9 @@ def probe(*modules: str) -> dict[str, object]:
         ("streamapp.pipeline", "streamapp.decode", "streamapp.route", "streamapp.enrich", "streamapp.infer"),
         ("streamapp.batch", "streamapp.encode", "streamapp.config.settings", "streamapp.types", "streamapp.protocols"),
         ("streamapp.cli.main",),
+        ("streamapp.models", "streamapp.registering.importing", "streamapp.cli.models"),
     ],
-    ids=["front-door", "stages", "contracts", "command-line"],
+    ids=["front-door", "stages", "contracts", "command-line", "models"],
 )
 def test_importing_brings_no_framework_along(modules: tuple[str, ...]) -> None:
     found = probe(*modules)

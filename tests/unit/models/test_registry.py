@@ -1,0 +1,187 @@
+import json
+from dataclasses import replace
+
+import fsspec
+import pytest
+
+from streamapp.errors import ConfigError, IntegrityError, RegistryError, UnknownVersion, VersionTaken
+from streamapp.models import Registry
+from streamapp.models.manifest import FeatureContract, Training
+
+BAD_NAMES = ["", ".", "..", "../x", "..\\x", "a/b", "/etc", "%252e%252e", "file:", "file://x", "a..b", ".git", "-x",
+             "_aliases", "a\n", "a b", "ä", "x" * 101]  # fmt: skip
+
+
+def test_a_version_comes_back_as_it_was_registered(registry, manifest, folder):
+    given = manifest(
+        feature_service=FeatureContract("fraud_v1", "0" * 64),
+        training=Training("s3://lake/x", "2026-01-01T00:00:00Z", None),
+        code_version="abc",
+        metrics={"auc": 0.9},
+        source="model.onnx",
+    )
+    assert registry.add(given, folder)
+    assert registry.version("fraud", "1") == given
+    assert (registry.models(), registry.versions("fraud")) == (("fraud",), ("1",))
+
+
+def test_the_same_content_again_is_no_more_work(registry, manifest, folder):
+    first = manifest()
+    registry.add(first, folder)
+    assert not registry.add(replace(first, registered_by="bob", registered_at="2026-02-02T00:00:00Z"), folder)
+    assert registry.version("fraud", "1").registered_by == "ana"
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"), [({"content": b"other"}, "files"), ({"metrics": {"auc": 0.5}}, "metrics")]
+)
+def test_other_content_under_the_same_version_is_refused(registry, manifest, folder, tmp_path, changed, named):
+    first = manifest()
+    registry.add(first, folder)
+    with pytest.raises(VersionTaken, match=rf"`fraud` version `1` exists with other content \({named}\).*by ana"):
+        registry.add(manifest(**changed), folder)
+    assert registry.version("fraud", "1") == first
+    assert registry.fetch("fraud", "1", tmp_path / "cache").read_bytes() == b"weights"
+
+
+def test_a_parent_must_exist(registry, manifest, folder):
+    with pytest.raises(UnknownVersion, match="no model `fraud`"):
+        registry.add(manifest(parent="0"), folder)
+    assert registry.versions("fraud") == ()
+
+
+def test_a_version_without_its_manifest_does_not_exist(url, registry, manifest, folder):
+    given = manifest()
+    registry.add(given, folder)
+    files = fsspec.open(url).fs
+    path = f"{url.removeprefix('memory:/')}/fraud/1/manifest.json"
+    files.rm(path)
+    assert registry.versions("fraud") == ()
+    with pytest.raises(UnknownVersion):
+        registry.version("fraud", "1")
+    assert registry.add(given, folder)
+
+
+def test_what_is_absent_is_named_beside_what_exists(registry, manifest, folder):
+    registry.add(manifest("1"), folder)
+    registry.add(manifest("2"), folder)
+    registry.point("fraud", "champion", "1", "ana")
+    for ask in (lambda: registry.version("fraud", "3"), lambda: registry.resolve("fraud", "@3")):
+        with pytest.raises(UnknownVersion, match="versions: 1, 2; aliases: champion -> 1"):
+            ask()
+    with pytest.raises(UnknownVersion, match="did you mean `fraud`"):
+        registry.version("frand", "1")
+    with pytest.raises(UnknownVersion, match="no model `other`; it has fraud"):
+        registry.known("other")
+
+
+def test_aliases_move_and_remember(registry, manifest, folder):
+    registry.add(manifest("1"), folder)
+    registry.add(manifest("2"), folder)
+    registry.point("fraud", "champion", "1", "ana")
+    registry.point("fraud", "champion", "2", "bob")
+    again = registry.point("fraud", "champion", "2", "eve")
+    assert [(move.who, move.source, move.target) for move in again.history] == [("ana", None, "1"), ("bob", "1", "2")]
+    assert again.history[0].when == "2013-01-01T05:00:00Z"
+    assert [registry.resolve("fraud", name) for name in ("champion", "@champion", "1")] == ["2", "2", "1"]
+    assert registry.aliases("fraud") == (again,)
+
+
+def test_an_alias_and_a_version_never_share_a_name(registry, manifest, folder):
+    registry.add(manifest("1"), folder)
+    registry.add(manifest("2"), folder)
+    with pytest.raises(RegistryError, match="`1` is a version"):
+        registry.point("fraud", "1", "2", "ana")
+    registry.point("fraud", "champion", "1", "ana")
+    with pytest.raises(VersionTaken, match="`champion` is an alias"):
+        registry.add(manifest("champion"), folder)
+
+
+def test_an_alias_to_nothing_is_refused_and_stays(registry, manifest, folder):
+    registry.add(manifest("1"), folder)
+    registry.point("fraud", "champion", "1", "ana")
+    with pytest.raises(UnknownVersion):
+        registry.point("fraud", "champion", "9", "ana")
+    assert registry.resolve("fraud", "champion") == "1"
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_names_that_could_lead_out_are_refused(registry, manifest, folder, name):
+    registry.add(manifest("1"), folder)
+    for use in (
+        lambda: registry.version(name, "1"),
+        lambda: registry.version("fraud", name),
+        lambda: registry.resolve("fraud", "@" + name),
+        lambda: registry.point("fraud", name, "1", "ana"),
+        lambda: registry.add(manifest(model=name), folder),
+        lambda: registry.add(manifest(version=name), folder),
+        lambda: registry.add(manifest("2", parent=name), folder),
+    ):
+        with pytest.raises(RegistryError, match="cannot name a"):
+            use()
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "a\\b", "", "a//b", "C:x", ".hidden", "./x"])
+def test_manifests_with_files_elsewhere_are_refused(url, registry, manifest, folder, tmp_path, path):
+    given = manifest()
+    with pytest.raises(RegistryError, match="cannot name a file"):
+        registry.add(replace(given, artefact=path, files=(replace(given.files[0], path=path),)), folder)
+    registry.add(given, folder)
+    edit(url, lambda content: content.replace('"model.onnx"', json.dumps(path)))
+    with pytest.raises(IntegrityError, match="cannot name a file"):
+        registry.fetch("fraud", "1", tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"fraud"', '"other"', "is the manifest of other 1"),
+        ('"version": "1"', '"version": "2"', "is the manifest of fraud 2"),
+        ('"format": 1', '"format": 9', "newer than this streamapp"),
+        ("{", "", "damaged"),
+        ('"artefact": "model.onnx"', '"artefact": "other"', "not among its files"),
+        ('"bytes": 7', '"bytes": -7', "negative size"),
+        ('"bytes": 7', '"bytes": "7"', "damaged"),
+    ],
+)
+def test_damaged_manifests_are_refused(url, registry, manifest, folder, old, new, said):
+    registry.add(manifest(), folder)
+    edit(url, lambda content: content.replace(old, new, 1))
+    with pytest.raises(IntegrityError, match=said):
+        registry.version("fraud", "1")
+
+
+def test_an_alias_file_that_was_tampered_with_is_refused(url, registry, manifest, folder):
+    registry.add(manifest("1"), folder)
+    registry.add(manifest("2"), folder)
+    registry.point("fraud", "champion", "1", "ana")
+    for old, new in (('"version": "1"', '"version": "2"'), ('"version": "2"', '"version": "../2"')):
+        edit(url, lambda content, old=old, new=new: content.replace(old, new), "_aliases/champion.json")
+        with pytest.raises(RegistryError):
+            registry.resolve("fraud", "champion")
+
+
+def edit(url: str, change, path: str = "1/manifest.json") -> None:
+    """As somebody who can write to the store would."""
+    files = fsspec.open(url).fs
+    where = f"{url.removeprefix('memory:/')}/fraud/{path}"
+    before = files.cat_file(where).decode()
+    assert change(before) != before
+    files.pipe_file(where, change(before).encode())
+
+
+@pytest.mark.parametrize("url", ["", " ", "simplecache::s3://b/x", "nope://b/x"])
+def test_urls_that_cannot_be_a_registry(url):
+    with pytest.raises(ConfigError):
+        Registry(url)
+
+
+def test_credentials_in_the_url_are_never_shown():
+    url = "nope://key:hunter2@bucket/models?token=t0p"
+    with pytest.raises(ConfigError) as raised:
+        Registry(url)
+    assert "nope://bucket/models" in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+    assert "t0p" not in str(raised.value)
+    assert raised.value.__cause__ is None
+    assert Registry("memory://key:hunter2@bucket/models").url == "memory://bucket/models"
