@@ -5,12 +5,14 @@ from http import HTTPStatus
 from pathlib import Path
 
 from streamapp.config.settings import PipelineSettings
+from streamapp.control.companion import ControlCompanion, artefacts_of
 from streamapp.decode import build_outcome_decoder
-from streamapp.kafka.run import run_worker
+from streamapp.kafka.run import Companion, run_worker
 from streamapp.kafka.stats import WorkerStats
 from streamapp.kafka.watch import Health, Watch
 from streamapp.kafka.worker import Worker
 from streamapp.observe.endpoint import Endpoint, Page
+from streamapp.observe.gather import EvidenceGatherer
 from streamapp.observe.metrics import CONTENT_TYPE, Metrics, new_registry
 from streamapp.observe.observation import Observation
 from streamapp.observe.probes import Condition, probe_pages
@@ -34,7 +36,7 @@ def serve(settings: PipelineSettings, base: Path) -> int:
     # Before the models are loaded, so that whoever probes meanwhile is told.
     endpoint = _endpoint(settings, metrics, probes)
     try:
-        with Pipeline.build(settings, base) as pipeline:
+        with artefacts_of(settings, base) as artefacts, Pipeline.build(settings, base, artefacts) as pipeline:
             return _work(settings, pipeline, metrics, probes)
     finally:
         if endpoint is not None:
@@ -64,7 +66,9 @@ class _Probes:
 def _work(settings: PipelineSettings, pipeline: Pipeline, metrics: Metrics, probes: _Probes) -> int:
     metrics.read_from(feature_readings(lambda: pipeline.enricher.counts))
     metrics.read_from(probes.readings)
-    observation = Observation(settings, pipeline.serving.variants, metrics)
+    gatherer = EvidenceGatherer(settings) if settings.control is not None else None
+    joined = None if gatherer is None else gatherer.joined
+    observation = Observation(settings, pipeline.serving.variants, metrics, joined)
     outcomes = settings.outcomes
     side = SidePath(
         observation,
@@ -76,14 +80,20 @@ def _work(settings: PipelineSettings, pipeline: Pipeline, metrics: Metrics, prob
         metrics.read_from(worker_readings(worker.stats))
         probes.ask(watch)
 
+    def beside(worker: Worker) -> Companion | None:
+        if settings.control is None or gatherer is None or pipeline.builder is None:
+            return None
+        return ControlCompanion(settings, settings.control, pipeline, pipeline.builder, gatherer, worker)
+
     return run_worker(
         settings,
         pipeline,
-        observers=[side],
+        observers=[side] if gatherer is None else [side, gatherer],
         outcomes=side if outcomes else None,
         outbox=side,
         timer=metrics,
         on_start=start,
+        beside=beside,
     )
 
 

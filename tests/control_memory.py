@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from streamapp.act.bandit import Rewards
 from streamapp.act.commands import DeclaredVariant
 from streamapp.act.report import Seen
-from streamapp.act.state import Rollout
+from streamapp.act.state import State
 from streamapp.control.duty import ControlDuty
 from streamapp.control.enforce import Enforcer
 from streamapp.errors import ModelLoadError
@@ -125,13 +125,13 @@ class Eyes:
     def __init__(self) -> None:
         self.evidence: dict[str, float] = {"error_rate": 0.0}
 
-    def begin(self, rollouts: Mapping[str, Rollout]) -> None:
+    def begin(self, state: State) -> None:
         pass
 
     def seen(self) -> Mapping[str, Seen]:
         return {}
 
-    def merged(self, rollout: Rollout, seen: Sequence[Seen]) -> tuple[Mapping[str, float], tuple[Rewards, Rewards]]:
+    def merged(self, seen: Sequence[Seen]) -> tuple[Mapping[str, float], tuple[Rewards, Rewards]]:
         return self.evidence, (Rewards(0, 0, 0), Rewards(0, 0, 0))
 
 

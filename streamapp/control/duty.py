@@ -12,7 +12,7 @@ from streamapp.act.bandit import Rewards
 from streamapp.act.commands import AnyCommand, Declare, DeclaredVariant, encode
 from streamapp.act.lead import Look, Pen, next_command
 from streamapp.act.report import Report, Seen, decode_report, encode_report
-from streamapp.act.state import Rollout, State, decode_state, encode_state
+from streamapp.act.state import State, decode_state, encode_state
 from streamapp.control.client import Log, new_id
 from streamapp.control.enforce import Enforcer
 from streamapp.control.fleet import Fleet
@@ -54,16 +54,16 @@ class Reports(Protocol):
 class Witness(Protocol):
     """What gathers evidence in this worker, and makes sense of everybody's."""
 
-    def begin(self, rollouts: Mapping[str, Rollout]) -> None:
-        """These rollouts, by model, are under way; their evidence counts from their epochs on."""
+    def begin(self, state: State) -> None:
+        """Gather what the rollouts under way need; may be said again."""
         ...
 
     def seen(self) -> Mapping[str, Seen]:
         """What this worker has seen, by model."""
         ...
 
-    def merged(self, rollout: Rollout, seen: Sequence[Seen]) -> tuple[Mapping[str, float], tuple[Rewards, Rewards]]:
-        """The measures of all workers' evidence, and the rewards of candidate and champion."""
+    def merged(self, seen: Sequence[Seen]) -> tuple[Mapping[str, float], tuple[Rewards, Rewards]]:
+        """The measures of all workers' evidence, and the rewards of candidate and champion. Raises `ControlError`."""
         ...
 
     @property
@@ -141,7 +141,8 @@ class ControlDuty:
 
     async def leave(self) -> None:
         """Say that this worker will not report again, and stop following."""
-        self._send_report(leaving=True)
+        if self._joined:
+            self._send_report(leaving=True)
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
@@ -178,9 +179,8 @@ class ControlDuty:
 
     def _aim(self) -> None:
         """Let what serves and what is gathered follow the state."""
-        under_way = {model: each for model, each in self.state.rollouts.items() if not each.over}
         self._enforcer.aim(self.state.plan())
-        self._witness.begin(under_way)
+        self._witness.begin(self.state)
 
     async def _declare(self) -> None:
         expects = self.state.declaration
@@ -255,8 +255,8 @@ class ControlDuty:
             await asyncio.gather(reading, return_exceptions=True)
 
     async def _lead_once(self, fleet: Fleet) -> None:
-        for rollout in list(self.state.rollouts.values()):
-            evidence, rewards = self._witness.merged(rollout, fleet.seen(rollout.model, rollout.epoch))
+        for rollout in [each for each in self.state.rollouts.values() if not each.over]:
+            evidence, rewards = self._witness.merged(fleet.seen(rollout.model, rollout.epoch))
             started = self.state.models[rollout.model]
             look = Look(fleet.waiting(started), fleet.failed(self.state, rollout), evidence, rewards)
             pen = Pen(new_id(), f"leader {self.name}", self._clock.now_ms())

@@ -50,14 +50,14 @@ def run_worker(
     outbox: Outbox | None = None,
     timer: StageTimer | None = None,
     on_start: Callable[[Worker, Watch], None] | None = None,
-    beside: Callable[[Worker], Companion] | None = None,
+    beside: Callable[[Worker], Companion | None] = lambda worker: None,
 ) -> int:
     """Run a worker in this process until SIGTERM, SIGINT or a failure, and return the process's exit code.
 
     The first signal finishes what is in flight; the second ends the process at once, which loses nothing, as
     nothing is acknowledged before it is durable. A worker that makes no progress within `worker.progress_timeout_s`
     ends the process with status 3 (`streamapp.kafka.watch`). `on_start` gets the worker, for its `stats()`, and its
-    watch, for its `health()`. `beside` gives the worker a companion.
+    watch, for its `health()`. `beside` may give the worker a companion.
     """
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY, 20, 50)
@@ -72,7 +72,8 @@ def run_worker(
             on_start(worker, watch)
         watch.start()
         try:
-            await (worker.run() if beside is None else _together(worker, beside(worker)))
+            companion = beside(worker)
+            await (worker.run() if companion is None else _together(worker, companion))
         finally:
             watch.close()
 

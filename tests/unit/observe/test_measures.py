@@ -51,7 +51,9 @@ def test_every_measure_has_a_champions():
     assert set(MEASURES) == {*OF_EACH, *(f"champion_{name}" for name in OF_EACH), *OF_BOTH}
 
 
-@pytest.mark.parametrize("document", [b"", b"\xff", b'{"counts": {"candidate": {"rows": [[1], []]}}}', b'{"counts": 1}'])
+@pytest.mark.parametrize(
+    "document", [b"", b"\xff", b'{"counts": {"candidate": {"rows": [[1], []]}}}', b'{"counts": 1}']
+)
 def test_what_is_no_evidence_is_named(document):
     with pytest.raises(ControlError, match="not evidence of this version"):
         from_document(document)
