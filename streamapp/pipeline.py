@@ -236,5 +236,5 @@ class Pipeline:
 
 def variants_of(settings: PipelineSettings) -> tuple[Variant, ...]:
     """What the pipeline file serves in every slot, which is the order of every per-variant tuple."""
-    served = {slot: settings.variants[wiring].model for slot, wiring in slots_of(settings).items()}
-    return tuple(Variant(slot, model.name, model.version) for slot, model in served.items())
+    wired = [(slot, wiring, settings.variants[wiring].model) for slot, wiring in slots_of(settings).items()]
+    return tuple(Variant(slot, model.name, model.version, wiring) for slot, wiring, model in wired)

@@ -113,11 +113,13 @@ class EventBatch:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A model version in a role: what an answer is attributed to."""
+    """A model version in a role: what an answer is attributed to. wiring: the declared variant whose features, inputs
+    and outputs it has; its own name where empty."""
 
     name: str
     model_name: str
     model_version: str
+    wiring: str = ""
 
 
 @dataclass(frozen=True, slots=True)

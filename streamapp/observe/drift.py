@@ -1,6 +1,7 @@
 """Drift of every watched number of every variant."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from streamapp.config.settings import DriftSettings
 from streamapp.observe.blocks import BlockMeans
 from streamapp.observe.budget import AlarmBudget
 from streamapp.observe.detectors import BLOCK_DETECTORS
+from streamapp.observe.follow import carried
 from streamapp.observe.sampled import SampledStreams
 from streamapp.observe.scale import CLIP
 from streamapp.observe.stream import Stream
@@ -24,19 +26,32 @@ class DriftMonitor:
     """
 
     def __init__(self, settings: DriftSettings, variants: tuple[Variant, ...], streams: Sequence[Streams]) -> None:
+        self._settings = settings
+        self._served = variants
         self._streams = tuple(streams)
-        self.variants = tuple(
-            VariantDrift(settings, variant, chosen.names)
-            for variant, chosen in zip(variants, self._streams, strict=True)
+        self.variants = [VariantDrift(settings, *each) for each in self._named(variants)]
+
+    def follow(self, variants: tuple[Variant, ...], streams: Sequence[Streams]) -> None:
+        """From now on `variants` serve, with these streams."""
+        self._streams = tuple(streams)
+        named = self._named(variants)
+        self.variants = carried(
+            self._served, variants, self.variants, lambda i: VariantDrift(self._settings, *named[i])
         )
+        self._served = variants
 
     def observe(self, scored: ScoredBatch) -> list[Signal]:
         """Take a batch in; the signals within budget, per variant in row order."""
         signals: list[Signal] = []
         for index, (drift, streams) in enumerate(zip(self.variants, self._streams, strict=True)):
             if len(streams) and len(scored.scores[index].rows):
-                signals.extend(drift.update(*read_rows(scored, index, streams)))
+                found = drift.update(*read_rows(scored, index, streams))
+                # A version speaks as the variant that it is now.
+                signals.extend(replace(signal, variant=self._served[index]) for signal in found)
         return signals
+
+    def _named(self, variants: tuple[Variant, ...]) -> list[tuple[Variant, tuple[str, ...]]]:
+        return [(variant, chosen.names) for variant, chosen in zip(variants, self._streams, strict=True)]
 
 
 class VariantDrift:

@@ -12,7 +12,7 @@ from streamapp.observe.evidence import BOTH, CANDIDATE, CHAMPION, Evidence, feat
 from streamapp.observe.join import Joined
 from streamapp.observe.quality import log_losses
 from streamapp.observe.streams import Streams, read_rows, streams_of
-from streamapp.types import Float64, Int64, ScoredBatch, Variant
+from streamapp.types import Float64, ScoredBatch, Variant
 
 DECISION = 0.5
 """The score at which a classifier's answer turns."""
@@ -72,14 +72,12 @@ class EvidenceGatherer:
                 if len(sides) == 2:
                     self._compare(each.evidence, scored, sides[CANDIDATE], sides[CHAMPION])
 
-    def joined(self, joined: Joined) -> None:
-        """Count predictions whose labels came."""
+    def joined(self, joined: Joined, variants: tuple[Variant, ...]) -> None:
+        """Count predictions whose labels came; the columns are those of `variants`."""
         with self._lock:
             for each in self._gathered.values():
-                for tenure, made_by in joined.made_by.items():
-                    rows = np.flatnonzero(joined.tenures == tenure)
-                    for side, index in _places(made_by, each.watched).items():
-                        self._judge(each.evidence, side, joined, index, rows)
+                for side, index in _places(variants, each.watched).items():
+                    self._judge(each.evidence, side, joined, index)
 
     def _count(self, evidence: Evidence, side: str, scored: ScoredBatch, index: int) -> None:
         block, answers = scored.scores[index], scored.routes.answers
@@ -135,10 +133,10 @@ class EvidenceGatherer:
         if self._classifies:
             evidence.add(BOTH, "agreed", int(((a >= DECISION) == (b >= DECISION)).sum()))
 
-    def _judge(self, evidence: Evidence, side: str, joined: Joined, index: int, rows: Int64) -> None:
-        scores, labels = joined.scores[rows, index], joined.labels[rows]
+    def _judge(self, evidence: Evidence, side: str, joined: Joined, index: int) -> None:
+        scores, labels = joined.scores[:, index], joined.labels
         known = ~np.isnan(scores)
-        rewards = labels[known & (joined.answers[rows] == index)]
+        rewards = labels[known & (joined.answers == index)]
         scores, labels = scores[known], labels[known]
         if not len(scores):
             return

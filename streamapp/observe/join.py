@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from streamapp.observe.pending import PendingRows
-from streamapp.types import Float64, Int16, Int64, OutcomeBatch
+from streamapp.types import Float64, Int16, Int32, Int64, OutcomeBatch
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -15,7 +15,7 @@ class Joined:
 
     ids: list of k. times_ms int64 (k,): event times. answers int16 (k,): index of the variant that answered,
     NO_VARIANT where only shadows scored. scores float64 (k, v): the judged score of each variant, NaN where it
-    did not score the row. labels float64 (k,).
+    did not score the row. labels float64 (k,). tenures int32 (k,): number of what served when the row was scored.
     """
 
     ids: list[str]
@@ -23,6 +23,7 @@ class Joined:
     answers: Int16
     scores: Float64
     labels: Float64
+    tenures: Int32
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,7 +59,7 @@ class OutcomeJoin:
     def __init__(self, variants: int, window_ms: int, max_pending: int) -> None:
         self._window_ms = window_ms
         self._sweep_ms = max(1, window_ms // 64)
-        self._predictions = PendingRows(max_pending, variants + 1)
+        self._predictions = PendingRows(max_pending, variants + 2)
         self._outcomes = PendingRows(max_pending, 1)
         self._reached_ms: list[int | None] = [None, None]
         self._swept_ms = [0, 0]
@@ -74,17 +75,24 @@ class OutcomeJoin:
         """Outcomes that wait for their prediction."""
         return len(self._outcomes)
 
-    def predicted(self, ids: Sequence[str], times_ms: Int64, answers: Int16, scores: Float64) -> Joined:
-        """Take n predictions in (columns as in `Joined`); the pairs they complete."""
+    def predicted(
+        self, ids: Sequence[str], times_ms: Int64, answers: Int16, scores: Float64, tenure: int = 0
+    ) -> Joined:
+        """Take n predictions in (columns as in `Joined`, all of one tenure); the pairs they complete."""
         rows, outcome_ms, labels = self._outcomes.take(ids)
         near = self._near(times_ms[rows], outcome_ms)
         pairs = rows[near]
         joined = Joined(
-            [ids[r] for r in pairs.tolist()], times_ms[pairs], answers[pairs], scores[pairs], labels[near, 0]
+            [ids[r] for r in pairs.tolist()],
+            times_ms[pairs],
+            answers[pairs],
+            scores[pairs],
+            labels[near, 0],
+            np.full(len(pairs), tenure, np.int32),
         )
         self.counts.expired += len(rows) - len(pairs)
         self._settle(joined, len(rows) - len(pairs))
-        values = np.column_stack([answers, scores])
+        values = np.column_stack([answers, np.full(len(ids), tenure), scores])
         self._wait(self._predictions, ids, rows, times_ms, values)
         self._advance(0, times_ms)
         return joined
@@ -99,8 +107,8 @@ class OutcomeJoin:
         rows, event_ms, values = self._predictions.take(ids)
         near = self._near(event_ms, times_ms[rows])
         pairs, values = rows[near], values[near]
-        answers, scores = values[:, 0].astype(np.int16), values[:, 1:]
-        joined = Joined([ids[r] for r in pairs.tolist()], event_ms[near], answers, scores, labels[pairs])
+        answers, tenures, scores = values[:, 0].astype(np.int16), values[:, 1].astype(np.int32), values[:, 2:]
+        joined = Joined([ids[r] for r in pairs.tolist()], event_ms[near], answers, scores, labels[pairs], tenures)
         self.counts.expired += len(rows) - len(pairs)
         self._settle(joined, len(rows) - len(pairs))
         self._wait(self._outcomes, ids, rows, times_ms, labels[:, None])

@@ -1,12 +1,15 @@
 """Drift of the errors: detectors on what joined outcomes say of each variant."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from streamapp.observe.blocks import BlockMeans
 from streamapp.observe.budget import AlarmBudget
 from streamapp.observe.detectors import adwin, ddm
+from streamapp.observe.follow import carried
 from streamapp.observe.join import Joined
 from streamapp.observe.quality import log_losses
 from streamapp.observe.stream import Stream
@@ -22,7 +25,20 @@ class LossMonitor:
     def __init__(
         self, variants: Sequence[Variant], classifies: bool, block_rows: int, reference_rows: int, per_day: float
     ) -> None:
-        self.variants = tuple(VariantLoss(v, classifies, block_rows, reference_rows, per_day) for v in variants)
+        self._served = tuple(variants)
+        self._made_by = partial(
+            VariantLoss,
+            classifies=classifies,
+            block_rows=block_rows,
+            reference_rows=reference_rows,
+            per_day=per_day,
+        )
+        self.variants = [self._made_by(variant) for variant in variants]
+
+    def follow(self, variants: tuple[Variant, ...]) -> None:
+        """From now on `variants` serve."""
+        self.variants = carried(self._served, variants, self.variants, lambda i: self._made_by(variants[i]))
+        self._served = variants
 
     def observe(self, joined: Joined) -> list[Signal]:
         """Take joined rows in; the signals within budget, per variant in row order."""
@@ -30,9 +46,8 @@ class LossMonitor:
         for index, variant in enumerate(self.variants):
             scored = np.flatnonzero(~np.isnan(joined.scores[:, index]))
             if len(scored):
-                signals.extend(
-                    variant.update(joined.scores[scored, index], joined.labels[scored], joined.times_ms[scored])
-                )
+                found = variant.update(joined.scores[scored, index], joined.labels[scored], joined.times_ms[scored])
+                signals.extend(replace(signal, variant=self._served[index]) for signal in found)
         return signals
 
 

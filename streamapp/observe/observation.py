@@ -10,7 +10,7 @@ from streamapp.observe.join import Joined
 from streamapp.observe.judge import Judge
 from streamapp.observe.losses import LossMonitor
 from streamapp.observe.metrics import Metrics
-from streamapp.observe.streams import streams_of
+from streamapp.observe.streams import Streams, streams_of
 from streamapp.observe.tallies import Labels, Readings
 from streamapp.types import OutcomeBatch, ScoredBatch, Signal, Variant
 
@@ -22,7 +22,7 @@ class Observation:
 
     `observe`, `join` and `drain` belong to the observer thread (or to several: they exclude each other);
     `quality` and the scrape may come from any thread. Nothing here blocks on anything but the lock. `on_joined` gets
-    each batch of joined rows, in the thread that joined them.
+    each batch of joined rows and the variants that its columns are of, in the thread that joined them.
     """
 
     def __init__(
@@ -30,18 +30,19 @@ class Observation:
         settings: PipelineSettings,
         variants: tuple[Variant, ...],
         metrics: Metrics,
-        on_joined: Callable[[Joined], None] | None = None,
+        on_joined: Callable[[Joined, tuple[Variant, ...]], None] | None = None,
     ) -> None:
         self._variants = variants
         self._metrics = metrics
         self._on_joined = on_joined
         self._lock = Lock()
         self._signals: list[Signal] = []
-        streams = streams_of(settings)
-        self._feature_names = [chosen.names for chosen in streams]
+        self._detectors = settings.drift.detectors
+        self._streams_by_wiring = dict(zip(settings.variants, streams_of(settings), strict=True))
+        streams = self._streams(variants)
         self._drift = DriftMonitor(settings.drift, variants, streams) if settings.drift.enabled else None
         self._losses: LossMonitor | None = None
-        self._judge = Judge(settings.outcomes, len(variants)) if settings.outcomes else None
+        self._judge = Judge(settings.outcomes, variants) if settings.outcomes else None
         if settings.outcomes and settings.drift.enabled:
             self._losses = LossMonitor(
                 variants,
@@ -50,15 +51,15 @@ class Observation:
                 settings.drift.reference_rows,
                 settings.drift.alarm_budget_per_day,
             )
-        if self._drift:
-            for variant, names in zip(variants, self._feature_names, strict=True):
-                metrics.expect(variant.name, settings.drift.detectors, names)
+        self._expect()
         metrics.read_from(self.readings)
 
     def observe(self, scored: ScoredBatch) -> None:
         """Take a scored batch in."""
         self._metrics.scored(scored)
         with self._lock:
+            if scored.variants != self._variants:
+                self._follow(scored.variants)
             signals = self._drift.observe(scored) if self._drift else []
             joined = self._judge.predicted(scored) if self._judge else None
             self._finish(signals, joined)
@@ -110,12 +111,31 @@ class Observation:
                 found.update(self._drift_readings(self._drift))
         return found
 
+    def _follow(self, variants: tuple[Variant, ...]) -> None:
+        """From this batch on other versions serve."""
+        self._variants = variants
+        if self._drift:
+            self._drift.follow(variants, self._streams(variants))
+        if self._losses:
+            self._losses.follow(variants)
+        if self._judge:
+            self._judge.follow(variants)
+        self._expect()
+
+    def _streams(self, variants: tuple[Variant, ...]) -> list[Streams]:
+        return [self._streams_by_wiring[variant.wiring or variant.name] for variant in variants]
+
+    def _expect(self) -> None:
+        if self._drift:
+            for variant, streams in zip(self._variants, self._streams(self._variants), strict=True):
+                self._metrics.expect(variant.name, self._detectors, streams.names)
+
     def _finish(self, signals: list[Signal], joined: Joined | None) -> None:
         if joined is not None and len(joined):
             if self._losses:
                 signals.extend(self._losses.observe(joined))
             if self._on_joined:
-                self._on_joined(joined)
+                self._on_joined(joined, self._variants)
         for signal in signals:
             self._metrics.signal(signal)
             logger.warning(
@@ -133,9 +153,10 @@ class Observation:
     def _drift_readings(self, drift: DriftMonitor) -> Readings:
         suppressed: dict[Labels, float] = {}
         missing: dict[Labels, float] = {}
+        streams = self._streams(self._variants)
         for index, (variant, watched) in enumerate(zip(self._variants, drift.variants, strict=True)):
             of_losses = self._losses.variants[index].suppressed if self._losses else 0
             suppressed[variant.name,] = watched.suppressed + of_losses
-            for name, rows in zip(self._feature_names[index], watched.missing.tolist(), strict=True):
+            for name, rows in zip(streams[index].names, watched.missing.tolist(), strict=True):
                 missing[variant.name, name] = rows
         return {"streamapp_drift_suppressed_total": suppressed, "streamapp_drift_missing_values_total": missing}

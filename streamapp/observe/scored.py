@@ -19,8 +19,8 @@ class ScoredTallies(Tallies):
         self._variants = variants
         self._project = project
         self.values["streamapp_observed_events_total"][()] = 0
+        self._inform()
         for v in variants:
-            self.values["streamapp_model_info"][v.name, v.model_name, v.model_version] = 1
             for family in ("predictions", "scored_rows", "shadow_failures"):
                 self.values[f"streamapp_{family}_total"][v.name,] = 0
 
@@ -29,6 +29,9 @@ class ScoredTallies(Tallies):
         n = len(scored)
         if not n:
             return
+        if scored.variants != self._variants:
+            self._variants = scored.variants
+            self._inform()
         self.count("streamapp_observed_events_total", (), n)
         late_s = np.maximum(scored.scored_at_ms - scored.records.timestamps_ms, 0) / 1000.0
         self.histogram("streamapp_end_to_end_seconds", ()).add_all(late_s)
@@ -39,6 +42,9 @@ class ScoredTallies(Tallies):
         self._answers(scored)
         for variant, block in zip(self._variants, scored.features, strict=True):
             self._features(variant.name, block)
+
+    def _inform(self) -> None:
+        self.values["streamapp_model_info"] = {(v.name, v.model_name, v.model_version): 1 for v in self._variants}
 
     def _event_time(self, scored: ScoredBatch) -> None:
         # A failed row holds filler, so it may not move the clock.

@@ -72,7 +72,7 @@ class ServingBuilder:
         leased = tuple(lanes)
         return Serving(
             plan.revision,
-            tuple(Variant(slot, self._wired(key).model.name, key.version) for slot, key in keys.items()),
+            tuple(Variant(slot, self._wired(key).model.name, key.version, key.wiring) for slot, key in keys.items()),
             self._router(plan, tuple(tenants)),
             ModelInferrer({slot: lanes[key] for slot, key in keys.items()}, lambda: self._stock.release(leased)),
             tuple(key.wiring for key in keys.values()),

@@ -13,7 +13,9 @@ def _joined(start: int, stop: int, scores: np.ndarray, labels: np.ndarray) -> Jo
     rows = slice(start, stop)
     times_ms = 1000 * np.arange(start, stop, dtype=np.int64)
     ids = [f"e{i}" for i in range(start, stop)]
-    return Joined(ids, times_ms, np.zeros(stop - start, np.int16), scores[rows], labels[rows])
+    return Joined(
+        ids, times_ms, np.zeros(stop - start, np.int16), scores[rows], labels[rows], np.zeros(stop - start, np.int32)
+    )
 
 
 def _run(classifies: bool, scores: np.ndarray, labels: np.ndarray, step: int) -> list[Signal]:

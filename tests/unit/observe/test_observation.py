@@ -18,7 +18,9 @@ Batch = Callable[..., ScoredBatch]
 
 
 def _observation(
-    settings: PipelineSettings, variants: tuple[Variant, ...], on_joined: Callable[[Joined], None] | None = None
+    settings: PipelineSettings,
+    variants: tuple[Variant, ...],
+    on_joined: Callable[[Joined, tuple[Variant, ...]], None] | None = None,
 ) -> tuple[Observation, Metrics]:
     metrics = Metrics(settings, variants, new_registry())
     return Observation(settings, variants, metrics, on_joined), metrics
@@ -32,7 +34,7 @@ def test_outcomes_turn_into_quality_per_variant(
     pipeline: Make, scored_batch: Batch, variants: tuple[Variant, ...]
 ) -> None:
     seen: list[Joined] = []
-    observation, metrics = _observation(pipeline(), variants, seen.append)
+    observation, metrics = _observation(pipeline(), variants, lambda joined, _: seen.append(joined))
     observer: Observer = observation
     scores = np.random.RandomState(1).random_sample(400)
     batch = scored_batch(400, scores=scores)
