@@ -17,7 +17,8 @@ class ServingBuilder:
     """Builds what a pipeline serves, and owns every model that it loaded for that.
 
     A version is loaded once per wiring, whichever variants and servings use it. How a swap goes:
-    1. `build` loads what is missing beside what serves; `build_in_thread` keeps that out of everyone's way.
+    1. `build` loads what is missing beside what serves; `build_in_thread` keeps that out of everyone's way. What comes
+       out after a later revision was served is closed instead of served.
     2. `Pipeline.serve` makes the new serving answer from the next batch on and gives the old one back.
     3. Once a batch of the new one was scored, `close` the old one's inferrer. That closes no model yet.
     4. `retire` closes the models that no open serving and no plan given to it needs: the plan to go back to is given,
@@ -47,9 +48,10 @@ class ServingBuilder:
     def build(self, plan: ServingPlan) -> Serving:
         """What serves by `plan`; its models stay loaded until its inferrer was closed and `retire` called.
 
-        Blocking for as long as fetching and loading take; one call at a time, a second one waits. Raises `ControlError`
-        for a plan that is none of this pipeline's, `ModelLoadError` and `ContractError` for a version that cannot
-        serve, and what the source raises while it cannot be reached; then nothing has changed.
+        Blocking for as long as fetching and loading take, one build after the other; where all is loaded it waits for
+        nobody, so that going back is possible while a new version hangs. Raises `ControlError` for a plan that is none
+        of this pipeline's, `ModelLoadError` and `ContractError` for a version that cannot serve, and what the source
+        raises while it cannot be reached; then nothing has changed.
         """
         tenants = tenants_by_slot(plan, self._settings)
         keys = {slot: self._key(tenant) for slot, tenant in tenants.items()}

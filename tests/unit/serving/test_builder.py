@@ -17,8 +17,8 @@ from streamapp.serving.stock import LaneKey
 from streamapp.testing import check_runtime
 from streamapp.types import ScoredBatch, Tenant, Variant
 from tests.counted_runtime import LOADED, Constant
+from tests.onnx_models import onnx_model
 from tests.serving_plans import SLOTS, Folder, plan, records, settings
-from tests.unit.serving.conftest import onnx_model
 
 FILE = frozenset({LaneKey("main", "1"), LaneKey("other", "1")})
 NO_FEATURES: dict[str, tuple[str, ...]] = {"main": (), "other": ()}
