@@ -1,5 +1,7 @@
 """Leases, where the builder's tests do not look."""
 
+import threading
+
 import pytest
 
 from streamapp.errors import ModelLoadError
@@ -9,6 +11,7 @@ from tests.counted_runtime import OPEN, Constant
 from tests.serving_plans import settings
 
 GOOD, BAD = LaneKey("main", "1"), LaneKey("main", "2")
+LIMIT_S = 10
 
 
 def lane() -> Lane:
@@ -22,7 +25,9 @@ def test_what_somebody_leased_meanwhile_outlives_the_load_that_failed() -> None:
     def load(key: LaneKey) -> Lane:
         if key == GOOD:
             return lane()
-        stock.lease([GOOD], load)
+        other = threading.Thread(target=stock.lease, args=([GOOD], load), daemon=True)
+        other.start()
+        other.join(LIMIT_S)
         raise ModelLoadError("broken")
 
     with pytest.raises(ModelLoadError, match="broken"):
