@@ -123,8 +123,8 @@ class Pipeline:
         names = [variant.name for variant in serving.variants]
         if names != list(self._slots):
             raise ConfigError(f"variants {', '.join(names)}: the pipeline has {', '.join(self._slots)}")
-        wirings = self._wirings(serving)
-        if len(wirings) != len(names) or not set(wirings) <= set(self.settings.variants):
+        wirings = _wirings(serving)
+        if not set(wirings) <= set(self.settings.variants):
             raise ConfigError(f"variants wired as {', '.join(wirings)}: there are {', '.join(self.settings.variants)}")
         before, self.serving = self.serving, serving
         self._replaced.append(before)
@@ -136,7 +136,7 @@ class Pipeline:
         What is late now leaves the way here; a try that is repeated while the store is down looks again.
         """
         serving = self.serving
-        wirings = self._wirings(serving)
+        wirings = _wirings(serving)
         events = self._decoder.decode(records)
         late = None
         if self._deadline is not None:
@@ -209,9 +209,6 @@ class Pipeline:
         while self._replaced and self._replaced[0] is not serving:
             self._replaced.popleft().inferrer.close()
 
-    def _wirings(self, serving: Serving) -> Sequence[str]:
-        return tuple(self._slots.values()) if serving.wirings is None else serving.wirings
-
     def _records(self, events: Sequence[Event], first: int) -> RecordBatch:
         n = len(events)
         return RecordBatch(
@@ -232,6 +229,10 @@ class Pipeline:
         if self.settings.source.format != "json":
             raise ConfigError(f"a {self.settings.source.format} source takes events as bytes, not as mappings")
         return orjson.dumps(event, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _wirings(serving: Serving) -> Sequence[str]:
+    return tuple(variant.wiring or variant.name for variant in serving.variants)
 
 
 def variants_of(settings: PipelineSettings) -> tuple[Variant, ...]:

@@ -172,16 +172,14 @@ class Encoder(Protocol):
 class Serving:
     """Who answers which events, by which models; exchanged as a whole, between two batches.
 
-    variants, wirings, and what `router` and `inferrer` give per variant, are in the same order. wirings: the declared
-    variant whose features, inputs and outputs each has; that of its slot if absent. revision: the state of the control
-    log that this is, 0 for what the pipeline file says.
+    variants, and what `router` and `inferrer` give per variant, are in the same order. revision: the state of the
+    control log that this is, 0 for what the pipeline file says.
     """
 
     revision: int
     variants: tuple[Variant, ...]
     router: Router
     inferrer: Inferrer
-    wirings: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

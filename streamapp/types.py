@@ -137,13 +137,15 @@ class ServingPlan:
 
     revision: the place in the control log that it comes from. tenants: variant name -> its tenant, in the order of
     every per-variant tuple; a variant that is left out is empty. owners int16 (10 000,): bucket -> index of the
-    variant that answers it, empty ones counted. shadows: one share in [0, 1] per variant, 0 for an empty one.
+    variant that answers it, empty ones counted. shadows: one share in [0, 1] per variant, 0 for an empty one. trials:
+    variants whose models may break: their rows fail then, and the worker goes on.
     """
 
     revision: int
     tenants: Mapping[str, Tenant]
     owners: Int16
     shadows: tuple[float, ...]
+    trials: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -86,11 +86,15 @@ class Shelf:
 
     torn: set[str | None] = field(default_factory=set)
     held: dict[str | None, threading.Event] = field(default_factory=dict)
+    breaking: set[str | None] = field(default_factory=set)
     ready: set[Tenant] = field(default_factory=set)
     served: list[Serving] = field(default_factory=list)
 
     def has(self, tenant: Tenant) -> bool:
         return tenant in self.ready
+
+    def broken(self, tenant: Tenant) -> str:
+        return "it broke" if tenant.version in self.breaking else ""
 
     def load(self, tenant: Tenant) -> None:
         if tenant.version in self.held:

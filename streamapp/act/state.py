@@ -97,7 +97,8 @@ class State(Struct, frozen=True, kw_only=True):
     def plan(self) -> ServingPlan:
         """What is to serve."""
         shadows = tuple(self.shadows[name] for name in self.tenants)
-        return ServingPlan(self.revision, dict(self.tenants), owners_of(self.table), shadows)
+        trials = frozenset(each.candidate for each in self.rollouts.values() if not each.over)
+        return ServingPlan(self.revision, dict(self.tenants), owners_of(self.table), shadows, trials)
 
 
 def owners_of(table: str) -> Int16:

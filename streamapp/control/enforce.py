@@ -31,6 +31,10 @@ class Builder(Protocol):
         """Whether it is ready to serve."""
         ...
 
+    def broken(self, tenant: Tenant) -> str:
+        """Why it broke on trial, "" if it did not."""
+        ...
+
     def load(self, tenant: Tenant) -> None:
         """Make it so. Blocking. Raises a `StreamappError` that says what is wrong with it."""
         ...
@@ -76,8 +80,10 @@ class Enforcer:
 
     @property
     def failed(self) -> tuple[Failed, ...]:
-        """What the newest plan asks for and cannot be had."""
-        return tuple(Failed(variant, tenant, reason) for (variant, tenant), reason in self._failed.items())
+        """What the newest plan asks for and cannot be had, or has broken since."""
+        asked = self._wanted.tenants if self._wanted is not None else {}
+        broken = {place: reason for place in asked.items() if (reason := self._builder.broken(place[1]))}
+        return tuple(Failed(*place, reason) for place, reason in {**broken, **self._failed}.items())
 
     def aim(self, plan: ServingPlan) -> None:
         """From now on `plan` is wanted."""
@@ -153,5 +159,6 @@ def _alike(plan: ServingPlan, other: ServingPlan | None) -> bool:
         other is not None
         and plan.tenants == other.tenants
         and plan.shadows == other.shadows
+        and plan.trials == other.trials
         and np.array_equal(plan.owners, other.owners)
     )

@@ -48,6 +48,11 @@ class Lane:
         """The model's."""
         return self._runtime.signature
 
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of what it gives per row."""
+        return self._names
+
     def warm_up(self, features: tuple[str, ...]) -> None:
         """Score zeros once as one row and once as many, so that the first batch finds the model ready.
 

@@ -1,21 +1,34 @@
 """All variants' models, run one after the other over one batch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
+
+import numpy as np
 
 from streamapp.errors import ContractError, ModelError
+from streamapp.infer.faults import shorten
 from streamapp.infer.lane import Lane
 from streamapp.protocols import Signature
-from streamapp.types import EventBatch, FeatureBlock, ScoreBlock
+from streamapp.types import EventBatch, Failure, FeatureBlock, ScoreBlock
 
 
 class ModelInferrer:
     """The `Inferrer`: one lane per variant, in the order of `lanes`. For one thread at a time.
 
-    release: gives back lanes that are somebody else's; they are closed if it is absent.
+    release: gives back lanes that are somebody else's; they are closed if it is absent. on_broken: told of the variants
+    in `trials` (name, reason) whose model is broken or gives the wrong shape; their rows fail, and nothing is raised.
     """
 
-    def __init__(self, lanes: Mapping[str, Lane], release: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        lanes: Mapping[str, Lane],
+        release: Callable[[], None] | None = None,
+        trials: Set[str] = frozenset(),
+        on_broken: Callable[[str, str], object] = lambda name, reason: None,
+    ) -> None:
         self._lanes = tuple(lanes.values())
+        self._names = tuple(lanes)
+        self._trials = trials
+        self._on_broken = on_broken
         self._release = release or self._close_lanes
         self._closed = False
         self.signatures: Mapping[str, Signature] = {name: lane.signature for name, lane in lanes.items()}
@@ -31,13 +44,27 @@ class ModelInferrer:
             raise ModelError("models were closed while a batch was still to be scored by them")
         if len(features) != len(self._lanes):
             raise ContractError(f"{len(features)} feature blocks for {len(self._lanes)} variants")
-        return tuple(lane.infer(events, block) for lane, block in zip(self._lanes, features, strict=True))
+        return tuple(
+            self._infer(name, lane, events, block)
+            for name, lane, block in zip(self._names, self._lanes, features, strict=True)
+        )
 
     def close(self) -> None:
         """Release the models; again does nothing more."""
         if not self._closed:
             self._closed = True
             self._release()
+
+    def _infer(self, name: str, lane: Lane, events: EventBatch, block: FeatureBlock) -> ScoreBlock:
+        try:
+            return lane.infer(events, block)
+        except ModelError as error:
+            if name not in self._trials:
+                raise
+            self._on_broken(name, str(error))
+            failure = Failure("infer", "model_error", shorten(str(error)))
+            nothing = np.empty((0, len(lane.scores)))
+            return ScoreBlock(block.rows[:0], lane.scores, nothing, dict.fromkeys(block.rows.tolist(), failure))
 
     def _close_lanes(self) -> None:
         for lane in self._lanes:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from streamapp.config.settings import PipelineSettings, VariantSettings
 from streamapp.errors import ControlError, ModelLoadError, StreamappError
 from streamapp.infer import Lane, ModelInferrer, load_runtime, warm_lane
@@ -39,6 +41,7 @@ class ServingBuilder:
         self._features = features
         self._source = source
         self._stock = LaneStock()
+        self._broken: dict[LaneKey, str] = {}
 
     @property
     def loaded(self) -> frozenset[LaneKey]:
@@ -48,6 +51,10 @@ class ServingBuilder:
     def has(self, tenant: Tenant) -> bool:
         """Whether it is loaded. Any thread."""
         return self._key(tenant) in self._stock.loaded
+
+    def broken(self, tenant: Tenant) -> str:
+        """Why its model broke while it was on trial, "" if it did not. Any thread."""
+        return self._broken.get(self._key(tenant), "")
 
     def load(self, tenant: Tenant) -> None:
         """Load it, to be kept until `retire`. Blocking. Raises like `build`."""
@@ -74,8 +81,12 @@ class ServingBuilder:
             plan.revision,
             tuple(Variant(slot, self._wired(key).model.name, key.version, key.wiring) for slot, key in keys.items()),
             self._router(plan, tuple(tenants)),
-            ModelInferrer({slot: lanes[key] for slot, key in keys.items()}, lambda: self._stock.release(leased)),
-            tuple(key.wiring for key in keys.values()),
+            ModelInferrer(
+                {slot: lanes[key] for slot, key in keys.items()},
+                lambda: self._stock.release(leased),
+                self._trials(plan, tuple(keys)),
+                lambda slot, reason: self._broken.setdefault(keys[slot], reason),
+            ),
         )
 
     def retire(self, *keep: ServingPlan) -> bool:
@@ -98,6 +109,11 @@ class ServingBuilder:
     def _wired(self, key: LaneKey) -> VariantSettings:
         return self._settings.variants[key.wiring]
 
+    def _trials(self, plan: ServingPlan, slots: Sequence[str]) -> frozenset[str]:
+        """Variants whose models may break: those that the plan says, and those that answer nobody."""
+        answering = {slots[index] for index in np.unique(plan.owners).tolist()}
+        return plan.trials | frozenset(slots) - answering
+
     def _router(self, plan: ServingPlan, slots: Sequence[str]) -> HashRouter:
         salt = self._settings.routing.salt or self._settings.name
         # The table of owners decides; weights are what it was dealt from.
@@ -106,6 +122,7 @@ class ServingBuilder:
 
     def _load(self, key: LaneKey, slot: str) -> Lane:
         declared = self._wired(key)
+        self._broken.pop(key, None)
         try:
             own = key.version == declared.model.version
             wired = declared if own else self._fetched(declared, key.version)

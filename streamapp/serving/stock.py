@@ -21,7 +21,8 @@ class LaneKey:
 class LaneStock:
     """Lanes by key. A lane is closed only by `retire` and `close`, and by `retire` only while nobody has a lease on it.
 
-    Any thread; loads follow one another, and neither `release`, `retire` nor `close` waits for one.
+    Any thread. Loads follow one another, and nothing else waits for one: what is loaded can be leased, and go back to
+    serving, while a load hangs.
     """
 
     def __init__(self) -> None:
@@ -43,35 +44,18 @@ class LaneStock:
         Raises what `load` raises, `ModelLoadError` once the stock was closed; what this call loaded is closed then.
         """
         wanted = tuple(dict.fromkeys(keys))
-        if (lanes := self._lease_loaded(wanted)) is not None:
-            return lanes
-        with self._loading, ExitStack() as undo:
-            missing = self._take(wanted)
-            undo.callback(self._drop, missing)
-            undo.callback(self.release, wanted)
-            for key in missing:
-                self._put(key, load(key))
-            with self._lock:
-                self._check_open()
-                lanes = {key: self._lanes[key] for key in wanted}
-            undo.pop_all()
-        return lanes
+        lanes = self._leased(wanted)
+        return self._leased_after_loading(wanted, load) if lanes is None else lanes
 
     def release(self, keys: Iterable[LaneKey]) -> None:
         """Give a lease back. The lanes stay loaded, for who needs them next or for `retire`."""
         with self._lock:
-            self._leases.subtract(keys)
+            self._leases.subtract(tuple(keys))
 
     def retire(self, keep: Collection[LaneKey]) -> bool:
         """Close what nobody has a lease on, but for `keep`; whether no others are left."""
-        with self._lock:
-            gone = [key for key in self._lanes if self._leases[key] <= 0 and key not in keep]
-            lanes = [self._lanes.pop(key) for key in gone]
-            for key in gone:
-                del self._leases[key]
-            done = all(key in keep for key in self._lanes)
-        _close(lanes)
-        return done
+        self._drop(lambda key: key not in keep)
+        return self.loaded <= frozenset(keep)
 
     def close(self) -> None:
         """Close everything, leased or not. A load under way closes what it loaded once it is done."""
@@ -81,21 +65,32 @@ class LaneStock:
             self._lanes.clear()
         _close(lanes)
 
-    def _lease_loaded(self, keys: Sequence[LaneKey]) -> Mapping[LaneKey, Lane] | None:
-        """Lease `keys` if all are loaded, without waiting for whoever loads others; else None, and nothing happens."""
+    def _leased(self, wanted: Sequence[LaneKey]) -> Mapping[LaneKey, Lane] | None:
+        """The lanes, if all are loaded."""
         with self._lock:
             self._check_open()
-            if not all(key in self._lanes for key in keys):
+            if any(key not in self._lanes for key in wanted):
                 return None
-            self._leases.update(keys)
-            return {key: self._lanes[key] for key in keys}
+            self._leases.update(wanted)
+            return {key: self._lanes[key] for key in wanted}
 
-    def _take(self, keys: Sequence[LaneKey]) -> tuple[LaneKey, ...]:
-        """Lease `keys`, loaded or not; those that are not loaded."""
-        with self._lock:
-            self._check_open()
-            self._leases.update(keys)
-            return tuple(key for key in keys if key not in self._lanes)
+    def _leased_after_loading(
+        self, wanted: Sequence[LaneKey], load: Callable[[LaneKey], Lane]
+    ) -> Mapping[LaneKey, Lane]:
+        with self._loading, ExitStack() as undo:
+            with self._lock:
+                self._check_open()
+                self._leases.update(wanted)
+                missing = {key for key in wanted if key not in self._lanes}
+            undo.callback(self._drop, missing.__contains__)
+            undo.callback(self.release, wanted)
+            for key in (key for key in wanted if key in missing):
+                self._put(key, load(key))
+            with self._lock:
+                self._check_open()
+                lanes = {key: self._lanes[key] for key in wanted}
+            undo.pop_all()
+        return lanes
 
     def _put(self, key: LaneKey, lane: Lane) -> None:
         with self._lock:
@@ -105,9 +100,13 @@ class LaneStock:
         lane.close()
         self._check_open()
 
-    def _drop(self, keys: Iterable[LaneKey]) -> None:
+    def _drop(self, chosen: Callable[[LaneKey], bool]) -> None:
+        """Close the chosen lanes that nobody has a lease on."""
         with self._lock:
-            lanes = [self._lanes.pop(key) for key in keys if key in self._lanes]
+            gone = [key for key in self._lanes if self._leases[key] <= 0 and chosen(key)]
+            lanes = [self._lanes.pop(key) for key in gone]
+            for key in gone:
+                del self._leases[key]
         _close(lanes)
 
     def _check_open(self) -> None:

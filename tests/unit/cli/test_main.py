@@ -74,7 +74,7 @@ def test_any_other_known_error_is_a_message_and_status_1(command, tmp_path):
     pipeline.write_text(_without_features(pipeline.read_text()))
     status, out, err = command("predict", str(pipeline), str(events))
     assert (status, out) == (1, "")
-    assert err.startswith("streamapp: model_load: variant `champion`: model ")
+    assert err.startswith("streamapp: model_load: variant `champion`, model `fraud` version `1`: model ")
     assert "Traceback" not in err
 
 

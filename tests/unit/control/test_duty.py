@@ -94,6 +94,15 @@ async def test_a_version_that_one_worker_cannot_load_is_taken_back(ground, hands
         await hand.until(lambda hand=hand: hand.shelf.versions["champion-canary"] == "")
 
 
+async def test_a_version_that_breaks_while_it_answers_is_taken_back(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground)
+        await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
+        hands[1].shelf.breaking.add("2")
+        await hands[0].until(lambda: client.state.rollouts["scorer"].over)
+        assert client.state.rollouts["scorer"].reason.endswith("cannot serve version 2: it broke")
+
+
 async def test_a_rollback_does_not_wait_for_another_models_loading(ground, hands):
     leader, slow = hands
     async with ControlClient(ground.topic) as client:

@@ -17,8 +17,8 @@ from streamapp.serving.stock import LaneKey
 from streamapp.testing import check_runtime
 from streamapp.types import ScoredBatch, Tenant, Variant
 from tests.counted_runtime import LOADED, Constant
+from tests.onnx_models import onnx_model
 from tests.serving_plans import SLOTS, Folder, plan, records, settings
-from tests.unit.serving.conftest import onnx_model
 
 FILE = frozenset({LaneKey("main", "1"), LaneKey("other", "1")})
 NO_FEATURES: dict[str, tuple[str, ...]] = {"main": (), "other": ()}
@@ -36,7 +36,8 @@ def score(pipeline: Pipeline, serving: Serving, count: int = 8) -> ScoredBatch:
 
 def test_the_pipeline_file_is_served_first_and_canaries_are_empty(pipeline: Pipeline, registry: Folder) -> None:
     models = {"main": ("m", "1"), "other": ("o", "1"), "main-canary": ("m", "1"), "other-canary": ("o", "1")}
-    assert pipeline.serving.variants == tuple(Variant(slot, *model) for slot, model in models.items())
+    wired = {slot: slot.removesuffix("-canary") for slot in models}
+    assert pipeline.serving.variants == tuple(Variant(slot, *model, wired[slot]) for slot, model in models.items())
     answers = pipeline.predict([{"id": str(i), "amount": 2.0} for i in range(200)]).answers
     assert {(a["variant"], *a["scores"].items()) for a in answers.values()} == {
         ("main", ("score", 12.0)),
@@ -50,8 +51,8 @@ def test_another_version_is_fetched_and_answers_by_its_name(pipeline: Pipeline, 
     build = builder_of(pipeline).build
     found = score(pipeline, build(plan(7, {"main": None, "main-canary": "3"}, (0, 0, 1, 0), (1, 0, 0, 0))))
     assert pipeline.serving.revision == 7
-    assert found.variants[2] == Variant("main-canary", "m", "3")
-    assert pipeline.serving.wirings == ("main", "other", "main", "other")
+    assert found.variants[2] == Variant("main-canary", "m", "3", "main")
+    assert [variant.wiring for variant in found.variants] == ["main", "other", "main", "other"]
     assert set(found.routes.answers) == {2}
     assert [block.values.tolist() for block in found.scores] == [[[12.0]] * 8, [], [[32.0]] * 8, []]
     assert registry.fetched == [("m", "3")]
@@ -64,7 +65,7 @@ def test_another_version_is_fetched_and_answers_by_its_name(pipeline: Pipeline, 
 def test_a_variant_can_be_wired_as_another(pipeline: Pipeline) -> None:
     wired = replace(plan(1, {"main": None}), tenants={"main": Tenant("other", "2")})
     found = score(pipeline, builder_of(pipeline).build(wired))
-    assert found.variants[0] == Variant("main", "o", "2")
+    assert found.variants[0] == Variant("main", "o", "2", "other")
     assert (found.scores[0].names, found.scores[0].values[0, 0]) == (("size",), 122.0)
 
 

@@ -42,6 +42,20 @@ def test_closing_does_not_wait_for_a_build_which_closes_what_it_loads(
     assert "o-2" not in counted_runtime.LOADED
 
 
+def test_going_back_does_not_wait_for_a_new_version_that_hangs(tmp_path: Path, numbers: Callable[[], Folder]) -> None:
+    with Pipeline.build(settings(runtime="counted"), tmp_path, numbers()) as pipeline:
+        builder = pipeline.builder
+        assert builder is not None
+        counted_runtime.GATE.clear()
+        counted_runtime.WAITING.clear()
+        hanging = in_thread(partial(builder.build, plan(1, {"main": None, "main-canary": "2"})))
+        assert counted_runtime.WAITING.wait(LIMIT_S)
+        assert in_thread(partial(builder.build, plan(2, {"main": "1"}))).result(LIMIT_S).revision == 2
+        assert not hanging.done()
+        counted_runtime.GATE.set()
+        assert hanging.result(LIMIT_S).revision == 1
+
+
 ENDING = """
 import sys
 from pathlib import Path
