@@ -1,0 +1,111 @@
+"""Rollouts on two real workers under load: nothing is lost, and only who should answers."""
+
+import asyncio
+import time
+
+import numpy as np
+
+from streamapp.act.commands import Abort, Deploy
+from streamapp.act.steps import Analyse, SetShadow, SetWeight, Wait
+from streamapp.control.client import new_id
+from streamapp.types import Tenant
+from tests.integration.rollout_field import MODEL, Field
+from tests.onnx_models import onnx_model
+
+KILL = 9
+
+
+class RolloutCases:
+    """Subclassed once per broker, beside a `ground` fixture."""
+
+    async def test_a_canary_goes_all_the_way_and_nothing_is_lost(self, ground: Field) -> None:
+        ground.put("2")
+        await ground.started(2)
+        async with ground.feeding(), ground.control() as client:
+            steps = (SetWeight(20), Analyse(0.5, 2, failure="error_rate > 0.1"), SetWeight(60), Wait(0.5))
+            await ground.roll_out(client, "2", SetShadow(100), Analyse(0.5, 2, success="agreement >= 0"), *steps)
+            rollout = await ground.until(client, lambda r: r.over)
+            assert rollout.status == "promoted", rollout.reason
+            await asyncio.sleep(0.5)
+        answers = await ground.answers()
+        assert (answers.dead, answers.repeated) == ([], 0)
+        assert answers.versions().keys() == {"1", "2"}
+        assert answers.unlawful(client.entries, ground.name) == []
+
+    async def test_a_sabotaged_version_is_taken_back_with_its_numbers(self, ground: Field) -> None:
+        ground.put("3", onnx_model(float(np.nan)))
+        await ground.started(2)
+        async with ground.feeding(), ground.control() as client:
+            await ground.roll_out(client, "3", SetWeight(20), Analyse(0.7, 20, failure="error_rate > 0.1"))
+            rollout = await ground.until(client, lambda r: r.over)
+        assert rollout.reason == "step 2: failureCondition met: error_rate > 0.1 (error_rate = 1)"
+        answers = await ground.answers()
+        assert answers.repeated == 0
+        assert 0 < len(answers.dead) < 0.5 * ground.fed
+        assert answers.versions().keys() == {"1"}
+
+    async def test_what_is_not_what_it_was_is_refused_and_nothing_changes(self, ground: Field) -> None:
+        ground.put("2")
+        (artefact,) = (ground.folder / "registry").rglob("model.onnx")
+        artefact.write_bytes(onnx_model(99.0))
+        await ground.started(2)
+        async with ground.feeding(), ground.control() as client:
+            await ground.roll_out(client, "2", SetWeight(50), Wait())
+            rollout = await ground.until(client, lambda r: r.over)
+        assert "cannot serve version 2: variant `champion`, model `scorer` version `2`:" in rollout.reason
+        assert (await ground.answers()).versions().keys() == {"1"}
+
+    async def test_when_the_leader_is_killed_another_goes_on(self, ground: Field) -> None:
+        ground.put("2")
+        await ground.started(2)
+        async with ground.feeding(200), ground.control() as client:
+            await ground.roll_out(client, "2", SetWeight(30), Wait(1), SetWeight(60), Wait(1))
+            await ground.until(client, lambda r: r.step >= 1)
+            ground.leader().stop(grace_s=0.0)
+            rollout = await ground.until(client, lambda r: r.over)
+        assert rollout.status == "promoted"
+        taken = [type(entry.command).__name__ for entry in client.entries if not entry.refusal]
+        assert taken == ["Declare", "Start", "Advance", "Advance", "Advance"]
+        answers = await ground.answers()
+        assert answers.dead == []
+        assert answers.unlawful(client.entries, ground.name) == []
+
+    async def test_whoever_joins_late_answers_like_the_others(self, ground: Field) -> None:
+        ground.put("2")
+        await ground.started(1)
+        async with ground.control() as client:
+            await ground.roll_out(client, "2", SetWeight(50), Wait())
+            await ground.until(client, lambda r: r.weight == 50)
+            await ground.started(1)
+            async with ground.feeding():
+                await asyncio.sleep(1.0)
+        answers = await ground.answers()
+        assert 0.4 < answers.versions()["2"] / ground.fed < 0.6
+        assert answers.unlawful(client.entries, ground.name) == []
+
+    async def test_a_rollback_by_hand_is_in_force_within_a_second(self, ground: Field) -> None:
+        ground.put("2")
+        await ground.started(2)
+        async with ground.feeding(), ground.control() as client:
+            id = await ground.roll_out(client, "2", SetWeight(50), Wait())
+            await ground.until(client, lambda r: r.weight == 50)
+            await asyncio.sleep(0.5)
+            await client.send(Abort(id=new_id(), by="test", at_ms=int(time.time() * 1000), rollout=id))
+            await asyncio.sleep(1.5)
+            await ground.roll_out(client, "2", SetWeight(100))
+            await ground.until(client, lambda r: r.over)
+            expects = client.state.models[MODEL]
+            back = Deploy(
+                id=new_id(),
+                by="test",
+                at_ms=int(time.time() * 1000),
+                expects=expects,
+                model=MODEL,
+                version="1",
+                tenant=Tenant("champion"),
+            )
+            assert not (await client.send(back)).refusal
+            await asyncio.sleep(1.5)
+        answers = await ground.answers()
+        assert (answers.dead, answers.repeated) == ([], 0)
+        assert answers.unlawful(client.entries, ground.name) == []
