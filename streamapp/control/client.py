@@ -90,7 +90,19 @@ class ControlClient:
             ) from None
 
     async def changed(self, known: int) -> None:
-        """Return once the history is longer than `known`."""
+        """Return once the history is longer than `known`. Raises what following the log ended with."""
+        if self._following is None:
+            raise ControlError("the control log is not open")
+        longer = asyncio.create_task(self._longer(known))
+        try:
+            await asyncio.wait({longer, self._following}, return_when=asyncio.FIRST_COMPLETED)
+            if not longer.done():
+                await self._following
+                raise ControlError("the control log is not followed any more")
+        finally:
+            longer.cancel()
+
+    async def _longer(self, known: int) -> None:
         async with self._arrived:
             await self._arrived.wait_for(lambda: len(self.entries) > known)
 
