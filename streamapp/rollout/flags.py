@@ -11,7 +11,7 @@ from streamapp.config.problems import render
 from streamapp.config.rollout import RolloutSettings
 from streamapp.config.validate import settings_of
 from streamapp.errors import ConfigError
-from streamapp.rollout.load import rollout_file, said_version
+from streamapp.rollout.load import load_rollout, rollout_file, said_version
 
 STRATEGIES = ("canary", "blueGreen", "shadow", "ab", "bandit")
 _ANALYSIS = {
@@ -131,3 +131,18 @@ def _one(name: str, value: str | float | None, path: At) -> Iterator[Override]:
 
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def chosen(
+    file: Path | None, flags: Flags, model: str | None, to: str | None, known: Collection[str]
+) -> RolloutSettings:
+    """The rollout in `file`, or the one that the flags mean. Raises `ConfigError`."""
+    if file is not None and flags.given:
+        raise ConfigError(
+            f"--file and {_flag(flags.given[0])} are both given\n  -> say it in the file, or leave it out"
+        )
+    if file is not None:
+        return load_rollout(file, model, to, known)
+    if model is None or to is None:
+        raise ConfigError("which rollout?\n  -> streamapp rollout start MODEL --to VERSION, or --file FILE")
+    return rollout_of(flags, model, to, known)

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from enum import IntEnum
 
+from msgspec.structs import replace
+
 from streamapp.act.apply import Refusal, apply
-from streamapp.act.commands import Declare
-from streamapp.act.state import PROMOTED, Rollout, State
+from streamapp.act.commands import Declare, Deploy
+from streamapp.act.state import ABORTED, PROMOTED, Rollout, State
 from streamapp.control.client import ControlClient
 from streamapp.control.fold import Entry
 from streamapp.rollout.words import waits
@@ -35,7 +37,7 @@ async def follow(client: ControlClient, id: str, seen: int, say: Callable[[Entry
             after = apply(state, entry.command, entry.offset + 1)
             if isinstance(after, Refusal):
                 continue
-            state, rollout = after, after.rollout(id) or rollout
+            state, rollout = after, after.rollout(id) or _superseded(rollout, entry)
             if known > seen and _about(entry, id, rollout):
                 say(entry)
             if rollout is not None and rollout.over:
@@ -43,6 +45,16 @@ async def follow(client: ControlClient, id: str, seen: int, say: Callable[[Entry
         if rollout is not None and waits(rollout):
             return Outcome.WAITS, rollout
         await client.changed(known)
+
+
+def _superseded(rollout: Rollout | None, entry: Entry) -> Rollout | None:
+    """A rollout that is not in the state any more while it was under way: a version that must be loaded first was
+    deployed in its place, by this record."""
+    if rollout is None or rollout.over or not isinstance(entry.command, Deploy):
+        return rollout
+    command = entry.command
+    reason = command.reason or f"version {command.version} was deployed by {command.by}"
+    return replace(rollout, status=ABORTED, reason=reason)
 
 
 def _about(entry: Entry, id: str, rollout: Rollout | None) -> bool:
