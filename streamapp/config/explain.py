@@ -48,9 +48,15 @@ def explain(
     it."""
     grouped: dict[Path, list[ErrorDetails]] = {}
     for details in error.errors(include_url=False, include_context=True):
-        grouped.setdefault(_path(details, tree), []).append(details)
+        if not _follows(details):
+            grouped.setdefault(_path(details, tree), []).append(details)
     for path, found in grouped.items():
         yield _explain(root, path, found, written(path))
+
+
+def _follows(details: ErrorDetails) -> bool:
+    """Whether a list only seems too short, as wrong items, which are reported themselves, do not count in it."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 
 def _path(details: ErrorDetails, tree: Value) -> Path:

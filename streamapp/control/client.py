@@ -9,7 +9,7 @@ from typing import Protocol
 from streamapp.act.commands import AnyCommand, encode
 from streamapp.act.state import State
 from streamapp.control.fold import Entry, Fold
-from streamapp.errors import ControlError
+from streamapp.errors import ControlError, StreamappError
 
 ANSWER_S = 20.0
 """A command that has not come back by then may or may not be in the log."""
@@ -72,7 +72,8 @@ class ControlClient:
     async def __aexit__(self, *_: object) -> None:
         if self._following is not None:
             self._following.cancel()
-            with suppress(asyncio.CancelledError, ControlError):
+            # Whoever waited for the log was told what following it ended with.
+            with suppress(asyncio.CancelledError, StreamappError):
                 await self._following
 
     async def send(self, command: AnyCommand) -> Entry:

@@ -1,13 +1,10 @@
-"""What the commands print: tables and lines for people, JSON lines for machines."""
+"""What the commands print: lines for people, JSON lines for machines."""
 
 import sys
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from streamapp.act.state import Rollout, State
 from streamapp.control.fold import Entry
@@ -17,64 +14,72 @@ from streamapp.rollout.words import version_of, waits, what, where, why
 
 
 def print_status(state: State, models: Iterable[str], *, as_json: bool) -> None:
-    """One row per model."""
-    table = Table("model", "serves", "rollout", "to", "status", "step", "weight", "shadow", "by", "reason", box=None)
+    """A paragraph per model."""
     for model in models:
-        rollout = state.rollouts.get(model)
+        rollout, variants = state.rollouts.get(model), _variants(state, model)
         if as_json:
-            _line({"model": model, "variants": _variants(state, model), "rollout": _rollout(rollout)})
+            _json({"model": model, "variants": variants, "rollout": _rollout(rollout)})
             continue
-        variants = (
-            f"{each['variant']} {each['version']} ({100 * each['share']:.4g} %)" for each in _variants(state, model)
-        )
-        table.add_row(*map(Text, map(safe, (model, ", ".join(variants), *_cells(rollout)))))
-    if not as_json:
-        _console().print(table)
+        serves = (f"{each['variant']} {each['version']} ({100 * each['share']:.4g} %)" for each in variants)
+        _say(model)
+        for name, said in (("serves", ", ".join(serves)), *_cells(rollout)):
+            _say(f"  {name:8} {said}")
 
 
 def print_rollout(rollout: Rollout, *, as_json: bool) -> None:
     """One line on how far it is."""
     if as_json:
-        _line(_rollout(rollout))
+        _json(_rollout(rollout))
         return
-    said = f"rollout {rollout.id} of {rollout.model} to version {rollout.version}: {rollout.status}"
-    said += "" if rollout.over else f", {where(rollout)}"
     reason = f" ({rollout.reason})" if rollout.reason else ""
-    _console().print(Text(safe(said + reason)))
+    _say(f"rollout {rollout.id} of {rollout.model} to version {rollout.version}: {_stands(rollout)}{reason}")
     if waits(rollout):
-        _console().print(Text(safe(f"it waits for a person: streamapp rollout resume|promote|abort {rollout.model}")))
+        _say(f"it waits for a person: streamapp rollout resume|promote|abort {rollout.model}")
 
 
 def print_history(found: Iterable[Line], *, as_json: bool) -> None:
-    """One row per record, oldest first."""
-    table = Table("offset", "at", "by", "model", "what", "why", "refused", box=None)
-    for line in found:
-        if as_json:
-            _line(_entry(line))
-        else:
-            entry, command = line.entry, line.entry.command
-            said = ("", "", "") if command is None else (command.by, what(command), why(command))
-            cells = (str(entry.offset), iso(entry.at_ms), said[0], ", ".join(line.models), *said[1:], entry.refusal)
-            table.add_row(*map(Text, map(safe, cells)))
-    if not as_json:
-        _console().print(table)
+    """One line per record, oldest first; columns line up but for the last one."""
+    if as_json:
+        for line in found:
+            _json(_entry(line))
+        return
+    rows = [_row(line) for line in found]
+    widths = [max(map(len, column)) for column in zip(*(row[:-1] for row in rows), strict=True)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        _say("  ".join([*cells, row[-1]]))
 
 
 def print_entry(entry: Entry, model: str, *, as_json: bool) -> None:
     """A record as it is followed."""
     if as_json:
-        _line(_entry(Line(entry, (model,))))
-    elif entry.command is not None:
-        parts = (iso(entry.at_ms), entry.command.by, what(entry.command), why(entry.command))
-        _console().print(Text(safe("  ".join(part for part in parts if part))))
+        _json(_entry(Line(entry, (model,))))
+        return
+    _, at, by, _, said = _row(Line(entry, (model,)))
+    _say("  ".join((at, by, said)))
 
 
-def _cells(rollout: Rollout | None) -> tuple[str, ...]:
+def _row(line: Line) -> tuple[str, ...]:
+    entry, command = line.entry, line.entry.command
+    by, said = ("", []) if command is None else (command.by, [what(command), why(command)])
+    refused = f"refused: {entry.refusal}" if entry.refusal else ""
+    parts = "  ".join(part for part in (*said, refused) if part)
+    return tuple(map(safe, (str(entry.offset), iso(entry.at_ms), by, ",".join(line.models), parts)))
+
+
+def _cells(rollout: Rollout | None) -> list[tuple[str, str]]:
     if rollout is None:
-        return ("",) * 8
-    shares = f"{rollout.weight:.4g} %", f"{rollout.shadow:.4g} %"
-    step = "" if rollout.over else where(rollout)
-    return rollout.id, rollout.version, rollout.status, step, *shares, rollout.by, rollout.reason
+        return [("rollout", "none since its variants were declared")]
+    return [
+        ("rollout", f"{rollout.id} to version {rollout.version}, by {rollout.by} at {iso(rollout.started_ms)}"),
+        ("status", _stands(rollout)),
+        *([("because", rollout.reason)] if rollout.reason else []),
+        ("weight", f"{rollout.weight:.4g} % of the model's keys, shadow {rollout.shadow:.4g} %"),
+    ]
+
+
+def _stands(rollout: Rollout) -> str:
+    return rollout.status if rollout.over else f"{rollout.status}, {where(rollout)}"
 
 
 def _variants(state: State, model: str) -> list[dict[str, Any]]:
@@ -110,10 +115,12 @@ def _entry(line: Line) -> dict[str, Any]:
     }
 
 
-def _line(found: Any) -> None:
+def _json(found: Any) -> None:
+    sys.stdout.flush()
     sys.stdout.buffer.write(msgspec.json.encode(found) + b"\n")
     sys.stdout.buffer.flush()
 
 
-def _console() -> Console:
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+def _say(text: str) -> None:
+    sys.stdout.write(safe(text) + "\n")
+    sys.stdout.flush()
