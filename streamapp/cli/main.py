@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from streamapp import __version__
-from streamapp.cli import check, config, demo, dlq, init, models, predict, run
+from streamapp.cli import check, config, demo, dlq, init, models, predict, rollout, run
 from streamapp.errors import ConfigError, StreamappError
 
 app = typer.Typer(
@@ -40,15 +40,17 @@ app.command("demo")(demo.demo)
 app.command("config")(config.config)
 app.add_typer(dlq.app)
 app.add_typer(models.app)
+app.add_typer(rollout.app)
 
 
-def main() -> None:
+def main(obj: object = None) -> None:
     """Entry point. Exit status 2 for a wrong command line or pipeline file, 1 for any other known error.
 
-    A known error is a message without a traceback; anything else is a bug and shows where it happened.
+    A known error is a message without a traceback; anything else is a bug and shows where it happened. obj: given to
+    every command as its context's; `streamapp rollout` takes it for what it reaches.
     """
     try:
-        app(prog_name="streamapp")
+        app(prog_name="streamapp", obj=obj)
     except ConfigError as error:
         _fail(error, 2)
     except StreamappError as error:

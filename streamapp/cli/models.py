@@ -1,5 +1,6 @@
 """`streamapp models`: the model registry."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,10 @@ from streamapp.errors import ConfigError
 from streamapp.models import Registry
 
 app = typer.Typer(name="models", no_args_is_help=True, help="The model registry. Versions never change, aliases move.")
+
+
+CHAMPION = "champion"
+"""The alias of the version that answers."""
 
 
 def _several(name: str, what: str, metavar: str) -> Any:
@@ -157,19 +162,56 @@ def verify(model: Model, version: Version, registry: RegistryUrl = None) -> None
 
 @app.command()
 def alias(
-    model: Model,
-    name: Annotated[str, typer.Argument(metavar="ALIAS", help="champion, challenger, …", show_default=False)],
-    version: Version,
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="[MODEL] ALIAS VERSION", help="Alias: champion, challenger, …", show_default=False),
+    ],
     registry: RegistryUrl = None,
     by: By = None,
+    pipeline: Annotated[
+        Path | None,
+        typer.Option(
+            "--pipeline",
+            "-p",
+            metavar="FILE",
+            envvar="STREAMAPP_PIPELINE",
+            help="With alias `champion`: the version also answers in this pipeline, at once. MODEL and --registry may be "
+            "left out then.",
+            show_default=False,
+        ),
+    ] = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept in the pipeline's history.")] = "",
 ) -> None:
-    """Let an alias mean a version from now on."""
+    """Let an alias mean a version from now on; with --pipeline a new champion also answers from now on."""
     from streamapp.registering.register import user
 
+    if pipeline is not None:
+        names, registry = _make_champion(pipeline, names, registry, reason)
+    if len(names) != 3:
+        raise ConfigError("write MODEL ALIAS VERSION, as in: streamapp models alias scorer champion 3")
+    model, name, version = names
     opened = _open(registry)
     now = opened.point(model, name, opened.resolve(model, version), by or user())
     last = now.history[-1]
     typer.echo(f"{model}: {name} is {now.version} since {last.when} by {last.who}, before {last.source or 'nothing'}")
+
+
+def _make_champion(pipeline: Path, names: list[str], registry: str | None, reason: str) -> tuple[list[str], str | None]:
+    """MODEL ALIAS VERSION and the registry, as the pipeline completes them; the version answers there before it is
+    noted, so that a registry that is away does not keep a rollback."""
+    from streamapp.config.load import load_pipeline
+    from streamapp.control.companion import registry_address
+    from streamapp.rollout.champion import make_champion, only_model
+    from streamapp.rollout.reach import reach
+
+    settings = load_pipeline(pipeline)
+    names = [only_model(settings), *names] if len(names) == 2 else names
+    if len(names) == 3 and names[1] == CHAMPION:
+        reached = reach(settings, pipeline.parent)
+        typer.echo(asyncio.run(make_champion(reached, settings, names[0], names[2], reason)))
+    if registry is None and settings.control is not None:
+        registry = registry_address(settings.control, pipeline.parent)
+    return names, registry
 
 
 @app.command("import")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from streamapp.config.document import Value
@@ -21,6 +21,7 @@ _EXPECTED = {
     "bool_type": "true or false",
     "bool_parsing": "true or false",
     "string_type": "text",
+    "duration": "a duration such as 500ms, 30s, 5m or 1h30m, or a number of seconds",
     "path_type": "a path",
     "tuple_type": "a list",
     "dict_type": "a section of names and values",
@@ -40,13 +41,22 @@ Explained = tuple[Path, str, str, bool]
 """Path, message, remedy, and whether the key rather than its value is at fault."""
 
 
-def explain(error: ValidationError, tree: Value, written: Callable[[Path], str | None]) -> Iterator[Explained]:
-    """One explanation per broken place of `tree`. `written` gives a scalar as the user wrote it."""
+def explain(
+    error: ValidationError, root: type[BaseModel], tree: Value, written: Callable[[Path], str | None]
+) -> Iterator[Explained]:
+    """One explanation per broken place of `tree`, which was to be a `root`. `written` gives a scalar as the user wrote
+    it."""
     grouped: dict[Path, list[ErrorDetails]] = {}
     for details in error.errors(include_url=False, include_context=True):
-        grouped.setdefault(_path(details, tree), []).append(details)
+        if not _follows(details):
+            grouped.setdefault(_path(details, tree), []).append(details)
     for path, found in grouped.items():
-        yield _explain(path, found, tree, written(path))
+        yield _explain(root, path, found, written(path))
+
+
+def _follows(details: ErrorDetails) -> bool:
+    """Whether a list only seems too short, as wrong items, which are reported themselves, do not count in it."""
+    return details["type"] == "too_short" and len(details["input"]) >= details["ctx"]["min_length"]
 
 
 def _path(details: ErrorDetails, tree: Value) -> Path:
@@ -70,36 +80,36 @@ def _below(node: Value, part: str | int) -> tuple[Value] | None:
     return None
 
 
-def _explain(path: Path, found: Sequence[ErrorDetails], tree: Value, written: str | None) -> Explained:
+def _explain(root: type[BaseModel], path: Path, found: Sequence[ErrorDetails], written: str | None) -> Explained:
     first = found[0]
     kind, context = first["type"], first.get("ctx", {})
     if kind == "missing":
-        return _missing(path)
+        return _missing(root, path)
     if kind == "extra_forbidden":
-        return _unknown(path)
+        return _unknown(root, path)
     if first["loc"] and first["loc"][-1] == "[key]":
         return path, "not a valid name", f"names match {_pattern(context)}", True
-    key = key_at(path)
+    key = key_at(root, path)
     secret = (key is not None and key.secret) or any(_SECRET.search(str(part)) for part in path)
     got = _got(first["input"], written, secret=secret)
     message, remedy = _wrong_value(found, context, got)
     return path, message, remedy or (f"meaning: {key.description}" if key is not None else ""), False
 
 
-def _missing(path: Path) -> Explained:
-    key = key_at(path)
+def _missing(root: type[BaseModel], path: Path) -> Explained:
+    key = key_at(root, path)
     description = f" ({key.description.rstrip('.')})" if key is not None and key.description else ""
     return path, "missing", f"add `{path[-1]}:`{description}", True
 
 
-def _unknown(path: Path) -> Explained:
-    word, section = str(path[-1]), section_at(path[:-1])
+def _unknown(root: type[BaseModel], path: Path) -> Explained:
+    word, section = str(path[-1]), section_at(root, path[:-1])
     if section is None:
         return path, "unknown key", "remove it", True
     key = find_key(section, word)
     if key is not None:
         return path, "given twice", f"keep `{key.name}`; `{key.attribute}` is the same key", True
-    if nearest(word, keys_of(section)) is None and (homes := homes_of(word)):
+    if nearest(word, keys_of(section)) is None and (homes := homes_of(root, word)):
         return path, "unknown key", f"`{word}` belongs under `{homes[0]}`", True
     return path, "unknown key", suggestion(word, keys_of(section)), True
 

@@ -65,9 +65,9 @@ def is_mapping(annotation: object) -> bool:
     return any(get_origin(member) is dict for member in _members(annotation))
 
 
-def key_at(path: Path) -> Key | None:
-    """The settings key that `path` leads to, or whose mapping or list holds it."""
-    annotation: object = PipelineSettings
+def key_at(root: type[BaseModel], path: Path) -> Key | None:
+    """The key that `path` leads to from the section `root`, or whose mapping or list holds it."""
+    annotation: object = root
     found: Key | None = None
     for part in path:
         section = section_in(annotation)
@@ -81,9 +81,9 @@ def key_at(path: Path) -> Key | None:
     return found
 
 
-def section_at(path: Path) -> type[BaseModel] | None:
-    """The section that `path` leads to."""
-    annotation: object = PipelineSettings
+def section_at(root: type[BaseModel], path: Path) -> type[BaseModel] | None:
+    """The section that `path` leads to from the section `root`."""
+    annotation: object = root
     for part in path:
         section = section_in(annotation)
         if section is None:
@@ -94,9 +94,10 @@ def section_at(path: Path) -> type[BaseModel] | None:
     return section_in(annotation)
 
 
-def homes_of(name: str) -> list[str]:
-    """The sections, as dotted paths with `<name>` for the user's own names, that take a key of this name."""
-    return [path for path, section in sections() if path and find_key(section, name) is not None]
+def homes_of(root: type[BaseModel], name: str) -> list[str]:
+    """The sections below `root`, as dotted paths with `<name>` for the user's own names, that take a key of this
+    name."""
+    return [path for path, section in sections(root) if path and find_key(section, name) is not None]
 
 
 def sections(section: type[BaseModel] = PipelineSettings, path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
@@ -107,6 +108,8 @@ def sections(section: type[BaseModel] = PipelineSettings, path: str = "") -> Ite
         annotation: object = key.field.annotation
         if is_mapping(annotation):
             below, annotation = f"{below}.<name>", item_type(annotation)
+        elif section_in(annotation) is None:
+            below, annotation = f"{below}[]", item_type(annotation)
         child = section_in(annotation)
         if child is not None:
             yield from sections(child, below)

@@ -7,7 +7,6 @@ from pydantic import BaseModel
 from streamapp.config.document import Substitute, Value, compose, values
 from streamapp.config.keys import Key, is_mapping, item_type, keys_of, section_in
 from streamapp.config.problems import Path, Problem, suggestion
-from streamapp.config.settings import PipelineSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +19,16 @@ class Override:
     written: str
 
 
-def parse_override(text: str, substitute: Substitute) -> Override | Problem:
+def parse_override(root: type[BaseModel], text: str, substitute: Substitute) -> Override | Problem:
     """`kafka.bootstrap.servers=host:9092` as an override; the value is read as YAML.
 
-    Keys may hold dots of their own (`bootstrap.servers`), so the path is split along the settings tree.
+    Keys may hold dots of their own (`bootstrap.servers`), so the path is split along the tree of `root`.
     """
     dotted_key, equals, written = text.partition("=")
     argument = f"--set {dotted_key}"
     if not equals:
         return Problem(argument, None, (), "has no value", "write --set key.path=value")
-    path = _split(dotted_key, argument)
+    path = _split(root, dotted_key, argument)
     if isinstance(path, Problem):
         return path
     document = compose(written, argument)
@@ -41,27 +40,33 @@ def parse_override(text: str, substitute: Substitute) -> Override | Problem:
     return Override(argument, path, value, written)
 
 
-def overlay(tree: Value, override: Override) -> Value:
-    """`tree` with one value replaced; sections on the way are made where absent."""
-    return _overlay(tree, override.path, override.value, PipelineSettings)
+def overlay(root: type[BaseModel], tree: Value, override: Override) -> Value:
+    """`tree`, which is to be a `root`, with one value replaced; sections on the way are made
+    where absent, and items of lists are added at their end."""
+    return _overlay(tree, override.path, override.value, root)
 
 
 def _overlay(tree: Value, path: Path, value: Value, annotation: object) -> Value:
     if not path:
         return value
-    part, rest = str(path[0]), path[1:]
+    if isinstance(path[0], int):
+        items = list(tree) if isinstance(tree, list) else []
+        old = items[path[0]] if path[0] < len(items) else None
+        items[path[0] : path[0] + 1] = [_overlay(old, path[1:], value, item_type(annotation))]
+        return items
+    part, rest = path[0], path[1:]
     section = section_in(annotation)
     key = None if section is None else keys_of(section)[part]
     entries = dict(tree) if isinstance(tree, dict) else {}
     below = item_type(annotation) if key is None else key.field.annotation
-    old = entries.pop(key.attribute, None) if key is not None and key.attribute != part else None
-    entries[part] = _overlay(entries.get(part, old), rest, value, below)
+    other = entries.pop(key.attribute, None) if key is not None and key.attribute != part else None
+    entries[part] = _overlay(entries.get(part, other), rest, value, below)
     return entries
 
 
-def _split(text: str, argument: str) -> Path | Problem:
+def _split(root: type[BaseModel], text: str, argument: str) -> Path | Problem:
     path: list[str] = []
-    annotation: object = PipelineSettings
+    annotation: object = root
     rest = text
     while rest:
         section = section_in(annotation)

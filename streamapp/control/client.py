@@ -9,7 +9,7 @@ from typing import Protocol
 from streamapp.act.commands import AnyCommand, encode
 from streamapp.act.state import State
 from streamapp.control.fold import Entry, Fold
-from streamapp.errors import ControlError
+from streamapp.errors import ControlError, StreamappError
 
 ANSWER_S = 20.0
 """A command that has not come back by then may or may not be in the log."""
@@ -72,7 +72,8 @@ class ControlClient:
     async def __aexit__(self, *_: object) -> None:
         if self._following is not None:
             self._following.cancel()
-            with suppress(asyncio.CancelledError, ControlError):
+            # Whoever waited for the log was told what following it ended with.
+            with suppress(asyncio.CancelledError, StreamappError):
                 await self._following
 
     async def send(self, command: AnyCommand) -> Entry:
@@ -90,7 +91,19 @@ class ControlClient:
             ) from None
 
     async def changed(self, known: int) -> None:
-        """Return once the history is longer than `known`."""
+        """Return once the history is longer than `known`. Raises what following the log ended with."""
+        if self._following is None:
+            raise ControlError("the control log is not open")
+        longer = asyncio.create_task(self._longer(known))
+        try:
+            await asyncio.wait({longer, self._following}, return_when=asyncio.FIRST_COMPLETED)
+            if not longer.done():
+                await self._following
+                raise ControlError("the control log is not followed any more")
+        finally:
+            longer.cancel()
+
+    async def _longer(self, known: int) -> None:
         async with self._arrived:
             await self._arrived.wait_for(lambda: len(self.entries) > known)
 

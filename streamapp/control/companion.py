@@ -25,10 +25,14 @@ CLOSE_S = 2.0
 """How long the last report may take to be sent."""
 
 
+def registry_address(control: ControlSettings, base: Path) -> str:
+    """Where the registry of a pipeline is whose file lies in `base`."""
+    return control.registry if "://" in control.registry else str(base / control.registry)
+
+
 def registry_of(control: ControlSettings, base: Path) -> Registry:
-    """The registry of a pipeline whose file lies in `base`."""
-    remote = "://" in control.registry
-    return Registry(control.registry if remote else base / control.registry)
+    """The registry there."""
+    return Registry(registry_address(control, base))
 
 
 def control_topics(settings: PipelineSettings) -> ControlTopics:

@@ -10,8 +10,8 @@ from rich.text import Text
 from streamapp.dlq.choose import Fate, Tally
 from streamapp.dlq.letter import Letter
 from streamapp.dlq.look import Found
-from streamapp.dlq.when import iso
-from streamapp.dlq.write import as_json, safe
+from streamapp.dlq.write import as_json
+from streamapp.plain import iso, safe
 
 _SAID = {
     Fate.REPLAYED: "sent back",

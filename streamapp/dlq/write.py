@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from streamapp.dlq.letter import Letter
-from streamapp.dlq.when import iso
+from streamapp.plain import iso, safe
 
 HEX_BYTES = 512
 """A value that is no text is shown up to here."""
@@ -83,8 +83,3 @@ def _named(name: str, value: bytes | None) -> dict[str, str | None]:
 def _text_or_hex(value: bytes) -> str:
     text = text_of(value)
     return value.hex(" ") if text is None else text
-
-
-def safe(text: str) -> str:
-    """Without what steers a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

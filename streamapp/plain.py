@@ -1,4 +1,4 @@
-"""Times as people read them."""
+"""Text and times as a terminal may show them."""
 
 from datetime import datetime, timedelta, timezone
 
@@ -16,3 +16,8 @@ def iso(ms: int) -> str:
     except OverflowError:
         return str(ms)
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def safe(text: str) -> str:
+    """Without what steers a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,1 @@
+"""Rollouts as people start, watch and end them."""
