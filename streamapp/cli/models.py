@@ -175,8 +175,8 @@ def alias(
             "-p",
             metavar="FILE",
             envvar="STREAMAPP_PIPELINE",
-            help="With alias `champion`: the version also answers in this pipeline, at once. MODEL and --registry may be "
-            "left out then.",
+            help="With alias `champion`: the version also answers in this pipeline, at once. MODEL and --registry may "
+            "be left out then.",
             show_default=False,
         ),
     ] = None,
