@@ -30,7 +30,15 @@ def command(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["check", "--help"], ["demo", "--help"], ["dlq", "replay", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["check", "--help"],
+        ["demo", "--help"],
+        ["dlq", "replay", "--help"],
+        ["rollout", "start", "--help"],
+    ],
 )
 def test_help_imports_nothing_heavy(arguments):
     code = (
