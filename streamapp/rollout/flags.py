@@ -13,7 +13,6 @@ from streamapp.config.validate import settings_of
 from streamapp.errors import ConfigError
 from streamapp.rollout.load import load_rollout, rollout_file, said_version
 
-STRATEGIES = ("canary", "blueGreen", "shadow", "ab", "bandit")
 _ANALYSIS = {
     "interval": "interval",
     "count": "count",

@@ -64,7 +64,7 @@ def _row(line: Line) -> tuple[str, ...]:
     by, said = ("", []) if command is None else (command.by, [what(command), why(command)])
     refused = f"refused: {entry.refusal}" if entry.refusal else ""
     parts = "  ".join(part for part in (*said, refused) if part)
-    return tuple(map(safe, (str(entry.offset), iso(entry.at_ms), by, ",".join(line.models), parts)))
+    return str(entry.offset), iso(entry.at_ms), by, ",".join(line.models), parts
 
 
 def _cells(rollout: Rollout | None) -> list[tuple[str, str]]:

@@ -38,6 +38,7 @@ def command(monkeypatch, capsys):
         ["demo", "--help"],
         ["dlq", "replay", "--help"],
         ["models", "import", "--help"],
+        ["rollout", "start", "--help"],
     ],
 )
 def test_help_imports_nothing_heavy(arguments):

@@ -182,6 +182,14 @@ def test_json_for_machines(command, log):
     assert found["rollout"]["by"] == "ann@host"
 
 
+def test_what_others_wrote_does_not_steer_the_terminal(command, log):
+    command("start", "fraud", "--to", "2", *CANARY)
+    command("abort", "fraud", "--reason", "so\x1b[31m\nit is")
+    for shown in (command("history"), command("status")):
+        assert "so\\x1b[31m\\nit is" in shown[1]
+        assert "\x1b" not in shown[1]
+
+
 def test_two_rollouts_at_once(command):
     assert command("start", "fraud", "--to", "2", *CANARY)[0] == 0
     status, out, err = command("start", "fraud", "--to", "2", *CANARY)
