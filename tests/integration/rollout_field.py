@@ -52,6 +52,7 @@ class Field:
     kafka: dict[str, Any] = field(default_factory=dict)
     workers: list[ChildProcess] = field(default_factory=list)
     fed: int = 0
+    fed_at_ms: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.name = self.topic("field")
@@ -174,16 +175,14 @@ class Field:
         going = True
 
         async def feed() -> None:
-            producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap_servers, linger_ms=5)
+            producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap_servers, max_batch_size=500_000)
             await producer.start()
+            began_s, before = time.monotonic(), self.fed
             try:
                 while going:
-                    for _ in range(per_s // 50):
-                        value = json.dumps({"id": f"e{self.fed}", "amount": 1.0}).encode()
-                        await producer.send(f"{self.name}.events", value, partition=self.fed % PARTITIONS)
-                        self.fed += 1
-                    await asyncio.sleep(0.02)
-                await producer.flush()
+                    due = int((time.monotonic() - began_s) * per_s) - (self.fed - before)
+                    await self.feed(producer, due // PARTITIONS * PARTITIONS)
+                    await asyncio.sleep(0.01)
             finally:
                 await producer.stop()
 
@@ -193,6 +192,23 @@ class Field:
         finally:
             going = False
             await feeder
+
+    async def feed(self, producer: AIOKafkaProducer, events: int) -> None:
+        """That many events, spread over the partitions, in whole record batches."""
+        written = []
+        now_ms = int(time.time() * 1000)
+        self.fed_at_ms += [now_ms] * events
+        for partition in range(PARTITIONS):
+            builder = producer.create_batch()
+            for number in range(self.fed + partition, self.fed + events, PARTITIONS):
+                value = b'{"id": "e%d", "amount": 1.0}' % number
+                builder.append(timestamp=now_ms, key=None, value=value, headers=[])
+            builder.close()
+            if builder.record_count():
+                written.append(await producer.send_batch(builder, f"{self.name}.events", partition=partition))
+        for future in written:
+            await future
+        self.fed += events
 
     async def answers(self) -> "Answers":
         """Predictions and dead letters, once every event that was fed has one."""
