@@ -118,10 +118,11 @@ class Ledger:
         page = self._page(span)
         if page is None or page.done is None or page.opened is None:
             return False
+        if span.start == span.stop:
+            return True  # nothing to settle, also where what follows it is settled already
         if span.start < page.done or span.stop > page.opened or self._overlaps(page, span):
             raise ValueError(f"{span} is not open: settled to {page.done}, opened to {page.opened}")
-        if span.start != span.stop:
-            page.settled[span.start] = span.stop
+        page.settled[span.start] = span.stop
         while page.done in page.settled:
             page.done = page.settled.pop(page.done)
         return True

@@ -28,6 +28,13 @@ def test_only_the_contiguous_prefix_is_committable(ledger: Ledger) -> None:
     assert ledger.committable() == {P0: 40}
 
 
+def test_a_span_of_nothing_may_be_settled_after_what_follows_it(ledger: Ledger) -> None:
+    nothing, something = opened(ledger, 0, 0), opened(ledger, 0, 1)
+    ledger.settle(something)
+    assert ledger.settle(nothing)
+    assert ledger.committable() == {P0: 1}
+
+
 def test_pieces_of_a_span_settle_on_their_own(ledger: Ledger) -> None:
     span = opened(ledger, 0, 10)
     ledger.settle(span.piece(0, 4))
