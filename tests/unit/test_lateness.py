@@ -171,8 +171,9 @@ def test_a_fallback_is_that_of_the_wiring() -> None:
     main = chosen.variants["main"].model_copy(update={"outputs": outputs})
     chosen = chosen.model_copy(update={"variants": {**chosen.variants, "main": main}})
     path = build(chosen, ManualClock(NOW_MS))
-    for wirings, sizes in ((None, {"main"}), (("candidate", "main"), {"candidate"}), (("candidate",) * 2, set())):
-        path.serve(replace(path.serving, wirings=wirings))
+    for wirings, sizes in ((("", ""), {"main"}), (("candidate", "main"), {"candidate"}), (("candidate",) * 2, set())):
+        wired = zip(path.serving.variants, wirings, strict=True)
+        path.serve(replace(path.serving, variants=tuple(replace(each, wiring=wiring) for each, wiring in wired)))
         answers = [orjson.loads(value or b"") for value in run(path, batch([5000] * 40))[1]["out"].values]
         assert {answer["variant"] for answer in answers} == {"main", "candidate"}
         assert {answer["variant"] for answer in answers if "size" in answer["scores"]} == sizes
