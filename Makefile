@@ -24,13 +24,16 @@ BENCH_ARGS ?=
 install = PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
 	$(PY) -m pip install --quiet --constraint constraints.txt
 
-.PHONY: help demo test check format test-kafka test-faults test-faults-long test-torch bench clean
+.PHONY: help demo demo-rollback test check format test-kafka test-faults test-faults-long test-torch bench clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(VENV)/.demo ## Watch real flights being scored; DEMO_ARGS are passed on.
 	$(VENV)/bin/streamapp demo $(DEMO_ARGS)
+
+demo-rollback: $(VENV)/.demo ## Watch a sabotaged version being rolled out, and taken back by itself.
+	$(VENV)/bin/streamapp demo --rollback $(DEMO_ARGS)
 
 test: $(VENV)/.test ## Run the portable test suite; TEST_ARGS are passed on.
 	$(PY) -m pytest -m "not kafka and not torch and not faults" $(TEST_ARGS)

@@ -31,6 +31,7 @@ class Figures:
     signals: Mapping[tuple[str, str], int]
     last_signals: Sequence[Mapping[str, object]]
     dead_letters: Mapping[str, int]
+    rollout: Sequence[str] = ()
 
 
 class Gauge:
@@ -42,7 +43,12 @@ class Gauge:
         self._quality_s = float("-inf")
 
     def look(
-        self, tally: Tally, metrics: Scrape | None, progress: ReplayProgress | None, monotonic_s: float
+        self,
+        tally: Tally,
+        metrics: Scrape | None,
+        progress: ReplayProgress | None,
+        monotonic_s: float,
+        rollout: Sequence[str] = (),
     ) -> Figures:
         """The figures of this moment."""
         if monotonic_s - self._quality_s >= _QUALITY_S:
@@ -64,6 +70,7 @@ class Gauge:
             signals=dict(tally.signals_by_feature),
             last_signals=tuple(tally.last_signals),
             dead_letters=dict(sorted(tally.dead_letters_by_code.items())),
+            rollout=tuple(rollout),
         )
 
     def _rate(self, answers: int, now_s: float) -> float:

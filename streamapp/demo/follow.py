@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streamapp.demo.child import ChildProcess
 from streamapp.demo.figures import Figures, Gauge
 from streamapp.demo.plan import ReplayProgress
+from streamapp.demo.rollout import RolloutWatch
 from streamapp.demo.watch import Watch
 from streamapp.demo.workplace import Workplace, tail
 from streamapp.errors import DependencyError
@@ -27,23 +28,23 @@ class Cast:
     place: Workplace
 
 
-async def follow(watch: Watch, cast: Cast, show: Show) -> float:
+async def follow(watch: Watch, rollout: RolloutWatch, cast: Cast, show: Show) -> float:
     """Show the figures until all events were answered and all outcomes seen; seconds from the first event to the last.
 
     Once the replay is done, gives up waiting for the rest after `_SETTLE_S` without any. Raises `DependencyError` with
     the end of the log if a process fails.
     """
     gauge = Gauge()
-    reading = asyncio.ensure_future(watch.run())
+    looking = [asyncio.ensure_future(watch.run()), asyncio.ensure_future(rollout.run())]
     first_s = last_s = settled_s = time.monotonic()
     seen = (0, 0)
     try:
         while True:
             await asyncio.sleep(_LOOK_S)
-            _still_well(cast, reading)
+            _still_well(cast, looking)
             now_s = time.monotonic()
             progress = ReplayProgress.read(cast.place.progress)
-            show(gauge.look(watch.tally, watch.metrics, progress, now_s), now_s)
+            show(gauge.look(watch.tally, watch.metrics, progress, now_s, rollout.lines), now_s)
             counts = (watch.tally.answers, watch.tally.outcomes)
             if counts != seen:
                 first_s = now_s if not seen[0] else first_s
@@ -57,13 +58,15 @@ async def follow(watch: Watch, cast: Cast, show: Show) -> float:
             elif now_s - settled_s > _SETTLE_S:
                 return last_s - first_s
     finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        for task in looking:
+            task.cancel()
+        await asyncio.gather(*looking, return_exceptions=True)
 
 
-def _still_well(cast: Cast, reading: "asyncio.Future[None]") -> None:
-    if reading.done():
-        reading.result()
+def _still_well(cast: Cast, looking: "Sequence[asyncio.Future[None]]") -> None:
+    for task in looking:
+        if task.done():
+            task.result()
     status = cast.worker.exit_status
     if status is not None:
         raise DependencyError(f"the worker ended with status {status}:\n{tail(cast.place.worker_log)}")

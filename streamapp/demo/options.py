@@ -6,6 +6,8 @@ from pathlib import Path
 START = "2013-03-01"
 """First day replayed: the models have seen January and February."""
 UNTIL = "2013-07-01"
+ROLLBACK_UNTIL = "2013-04-16"
+"""Long enough for a rollout that is taken back."""
 TARGET_S = 90.0
 """Wall seconds that a replay takes where no speed is asked for."""
 
@@ -16,7 +18,8 @@ class DemoOptions:
     `TARGET_S` if None. bootstrap_servers: an existing Kafka instead of the embedded broker; topics get a name of
     their own there. keep_running: leave everything up at the end, until Ctrl-C. directory: where data, models, logs
     and the pipeline file go; overwritten. seed: of the events broken on purpose. plain: lines instead of a live
-    screen, as without a terminal.
+    screen, as without a terminal. rollback: a sabotaged version is rolled out and taken back, instead of the
+    challenger, which wins.
     """
 
     until: str = UNTIL
@@ -26,3 +29,4 @@ class DemoOptions:
     directory: Path = Path(".demo")
     seed: int = 2013
     plain: bool = False
+    rollback: bool = False

@@ -7,16 +7,19 @@ from contextlib import ExitStack
 import pandas as pd
 from rich.console import Console
 
+from streamapp.clock import SystemClock
 from streamapp.demo.broker import EmbeddedBroker, free_port
 from streamapp.demo.columns import Vocabulary
 from streamapp.demo.flights import load
 from streamapp.demo.options import START, TARGET_S, UNTIL, DemoOptions
 from streamapp.demo.pipeline import Addresses, write_pipeline
 from streamapp.demo.plan import ReplayPlan
+from streamapp.demo.rollout import MODEL, SABOTAGED
 from streamapp.demo.steps import step
 from streamapp.demo.topics import create_topics
 from streamapp.demo.workplace import Workplace
 from streamapp.errors import ConfigError
+from streamapp.models import Registry
 
 _END = "2014-01-01"
 _TOPIC = "flights"
@@ -41,9 +44,21 @@ def prepare(options: DemoOptions, place: Workplace, console: Console, stack: Exi
         models = train(data, place.models)
     for model in models:
         console.print(f"  {model.name}: {model.rows:,} flights, AUC {model.auc:.3f} on them", highlight=False)
+    if options.rollback:
+        with step(console, "a sabotaged version, registered as 3"):
+            _register_sabotaged(place)
     write_pipeline(place.pipeline, addresses, Vocabulary.of(data.flights))
     _plan(options, speed, addresses, place).write(place.plan)
     return addresses
+
+
+def _register_sabotaged(place: Workplace) -> None:
+    from streamapp.demo.sabotage import sabotage
+    from streamapp.registering.register import Claim, Trial, register, user
+
+    path = place.models / "sabotaged.onnx"
+    sabotage(place.models / "challenger.onnx", path)
+    register(Registry(place.registry), path, Claim(MODEL, SABOTAGED.version), Trial(), user(), SystemClock())
 
 
 def _addresses(options: DemoOptions, stack: ExitStack) -> Addresses:

@@ -13,6 +13,7 @@ from streamapp.demo.journal import read_journal
 from streamapp.demo.options import DemoOptions
 from streamapp.demo.pipeline import Addresses
 from streamapp.demo.prepare import prepare
+from streamapp.demo.rollout import SABOTAGED, WINNING, RolloutWatch
 from streamapp.demo.screen import LiveScreen, PlainLines
 from streamapp.demo.summary import show_summary, succeeded
 from streamapp.demo.watch import Watch
@@ -49,14 +50,18 @@ def _run(options: DemoOptions, console: Console, stack: ExitStack) -> int:
     replay = ChildProcess(python("-m", "streamapp.demo.replay", str(place.plan)), log=place.replay_log)
     stack.enter_context(replay)
     watch = Watch(addresses)
+    rollout = RolloutWatch(place, SABOTAGED if options.rollback else WINNING, lambda: watch.tally.outcomes)
     screen = PlainLines(console) if options.plain or not console.is_terminal else LiveScreen(console)
     with screen as show:
-        seconds = asyncio.run(follow(watch, Cast(worker, replay, place), show))
+        seconds = asyncio.run(follow(watch, rollout, Cast(worker, replay, place), show))
+    if isinstance(screen, LiveScreen):  # whose lines are gone now
+        for said in rollout.lines:
+            console.print(f"rollout: {said}", highlight=False, markup=False, soft_wrap=True)
     result = balance(read_journal(place.journal), watch.tally.predictions, watch.tally.dead_letters)
-    show_summary(console, result, watch.tally, seconds)
+    show_summary(console, result, watch.tally, rollout, seconds)
     if options.keep_running:
         _stay(console, addresses, place, worker)
-    return 0 if succeeded(result, watch.tally.quality()) else 1
+    return 0 if succeeded(result, watch.tally.quality(), rollout) else 1
 
 
 def _stay(console: Console, addresses: Addresses, place: Workplace, worker: ChildProcess) -> None:

@@ -16,6 +16,7 @@ from streamapp.demo.figures import Figures
 from streamapp.demo.plan import ReplayProgress
 
 _LINE_EVERY_S = 5.0
+_ROLLOUT_LINES = 5
 
 
 class LiveScreen:
@@ -41,6 +42,7 @@ class PlainLines:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._shown_s = float("-inf")
+        self._said = 0
 
     def __enter__(self) -> Callable[[Figures, float], None]:
         return self._show
@@ -49,6 +51,9 @@ class PlainLines:
         """Nothing to restore."""
 
     def _show(self, figures: Figures, monotonic_s: float) -> None:
+        for said in figures.rollout[self._said :]:
+            self._console.print(f"rollout: {said}", soft_wrap=True, highlight=False, markup=False)
+        self._said = len(figures.rollout)
         if figures.progress is not None and monotonic_s - self._shown_s >= _LINE_EVERY_S:
             self._shown_s = monotonic_s
             self._console.print(line(figures), soft_wrap=True, highlight=False, markup=False)
@@ -73,7 +78,7 @@ def panels(figures: Figures) -> RenderableType:
         return _headline(figures)
     beside = Table.grid(padding=(0, 2))
     beside.add_row(_flow(figures), Group(_variants(figures), Text(), _refused(figures)))
-    return Group(_headline(figures), beside, Text(), _drift(figures))
+    return Group(_headline(figures), beside, Text(), _rollout(figures), Text(), _drift(figures))
 
 
 def _headline(figures: Figures) -> RenderableType:
@@ -125,6 +130,12 @@ def _variants(figures: Figures) -> RenderableType:
 def _refused(figures: Figures) -> RenderableType:
     counts = (f"{code} {count:,}" for code, count in figures.dead_letters.items())
     return Text(f"dead letters: {', '.join(counts) or 'none yet'}")
+
+
+def _rollout(figures: Figures) -> RenderableType:
+    if not figures.rollout:
+        return Text("the rollout begins when labels come back")
+    return Group(Text("rollout"), *(Text(f"  {said}") for said in figures.rollout[-_ROLLOUT_LINES:]))
 
 
 def _drift(figures: Figures) -> RenderableType:

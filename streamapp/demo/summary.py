@@ -7,6 +7,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
 from streamapp.demo.balance import Balance
+from streamapp.demo.rollout import WINNING, RolloutWatch
 from streamapp.demo.tally import Quality, Tally
 
 JUDGED_LABELS = 10_000
@@ -32,18 +33,30 @@ def contest(quality: Mapping[str, Quality]) -> Contest:
     return Contest.WON if challenger.auc > champion.auc else Contest.NOT_WON
 
 
-def succeeded(balance: Balance, quality: Mapping[str, Quality]) -> bool:
-    """Whether every event was answered once, and the challenger, once it can be judged, beat the champion."""
-    return balance.holds and contest(quality) is not Contest.NOT_WON
+def succeeded(balance: Balance, quality: Mapping[str, Quality], rollout: RolloutWatch) -> bool:
+    """Whether every event was answered once, the rollout ended as it should if there was time for it, and the
+    challenger, where it was rolled out and can be judged, beat the champion."""
+    lost = rollout.plot is WINNING and contest(quality) is Contest.NOT_WON
+    return balance.holds and not lost and (rollout.as_it_should or _short(quality))
 
 
-def show_summary(console: Console, balance: Balance, tally: Tally, seconds: float) -> None:
-    """Print the tables and the verdict."""
+def _short(quality: Mapping[str, Quality]) -> bool:
+    """Whether so few labels came back that no rollout can be expected to have ended."""
+    return sum(each.rows for each in quality.values()) < JUDGED_LABELS
+
+
+def show_summary(console: Console, balance: Balance, tally: Tally, rollout: RolloutWatch, seconds: float) -> None:
+    """Print the tables, what the rollout came to, and the verdict."""
     quality = tally.quality()
     console.print(Group(_balance(balance), _quality(tally.quality_by_month(), quality), _flow(tally, seconds)))
+    if rollout.rollout is not None:
+        ended = rollout.rollout
+        said = f"the rollout of version {ended.version} is {ended.status}: {ended.reason}"
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
     verdict = "balances" if balance.holds else "DOES NOT BALANCE"
     console.print(f"events in = predictions + dead letters: {verdict}", highlight=False)
-    console.print(contest(quality).value, highlight=False)
+    if rollout.plot is WINNING:
+        console.print(contest(quality).value, highlight=False)
 
 
 def _balance(balance: Balance) -> RenderableType:

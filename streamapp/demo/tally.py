@@ -13,6 +13,8 @@ from streamapp.types import Float64, Headers
 
 _RECENT = 20_000
 _SIGNALS_KEPT = 8
+ROLES = {"1": "champion", "2": "challenger", "3": "sabotaged"}
+"""Version -> what it is called here: a version stays what it is while variants change what they serve."""
 _NEW_YORK_MS = 5 * 3_600_000
 """Behind UTC by standard time; in the hours that summer time would move to another day nothing departs."""
 
@@ -78,7 +80,7 @@ class Tally:
     def prediction(self, record: Seen) -> None:
         """An answer came out."""
         answer = orjson.loads(record.value)
-        source, flight_id, variant = answer["source"], answer["id"], answer["variant"]
+        source, flight_id, variant = answer["source"], answer["id"], ROLES[answer["model_version"]]
         place = (source["partition"], source["offset"])
         self.predictions.append(Answer(place, flight_id))
         self.answers_by_variant[variant] += 1

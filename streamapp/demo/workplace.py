@@ -11,8 +11,11 @@ from streamapp.demo.flights import FlightData
 from streamapp.demo.sources import write_sources
 from streamapp.errors import ConfigError
 
-_OWN = ("feature_repo", "models", "flights.parquet", "journal.tsv", "pipeline.yaml", "replay.json", "replay.progress")
-_LOGS = ("feast.log", "replay.log", "worker.log")
+_OWN = (
+    *("feature_repo", "models", "registry", "flights.parquet", "journal.tsv", "pipeline.yaml", "replay.json"),
+    *("replay.progress", "rollout.yaml", "rollback.yaml"),
+)
+_LOGS = ("feast.log", "replay.log", "rollout.log", "worker.log")
 _APPLY_S = 120.0
 _TAIL_LINES = 15
 
@@ -24,6 +27,7 @@ class Workplace:
         self.directory = directory
         self.repository = directory / "feature_repo"
         self.models = directory / "models"
+        self.registry = directory / "registry"
         self.pipeline = directory / "pipeline.yaml"
         self.plan = directory / "replay.json"
         self.progress = directory / "replay.progress"
