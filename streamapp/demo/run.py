@@ -61,7 +61,9 @@ def _run(options: DemoOptions, console: Console, stack: ExitStack) -> int:
     show_summary(console, result, watch.tally, rollout, seconds)
     if options.keep_running:
         _stay(console, addresses, place, worker)
-    return 0 if succeeded(result, watch.tally.quality(), rollout) else 1
+    contested = rollout.plot is WINNING
+    well = succeeded(result, watch.tally.quality(), as_it_should=rollout.as_it_should, contested=contested)
+    return 0 if well else 1
 
 
 def _stay(console: Console, addresses: Addresses, place: Workplace, worker: ChildProcess) -> None:

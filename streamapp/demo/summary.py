@@ -33,11 +33,11 @@ def contest(quality: Mapping[str, Quality]) -> Contest:
     return Contest.WON if challenger.auc > champion.auc else Contest.NOT_WON
 
 
-def succeeded(balance: Balance, quality: Mapping[str, Quality], rollout: RolloutWatch) -> bool:
+def succeeded(balance: Balance, quality: Mapping[str, Quality], *, as_it_should: bool, contested: bool = True) -> bool:
     """Whether every event was answered once, the rollout ended as it should if there was time for it, and the
-    challenger, where it was rolled out and can be judged, beat the champion."""
-    lost = rollout.plot is WINNING and contest(quality) is Contest.NOT_WON
-    return balance.holds and not lost and (rollout.as_it_should or _short(quality))
+    challenger, where it was the one rolled out and can be judged, beat the champion."""
+    lost = contested and contest(quality) is Contest.NOT_WON
+    return balance.holds and not lost and (as_it_should or _short(quality))
 
 
 def _short(quality: Mapping[str, Quality]) -> bool:

@@ -45,6 +45,19 @@ def test_a_short_demo_balances(tmp_path: Path) -> None:
     assert counted["healthy but refused"] == counted["broken but answered"] == counted["missing"] == 0
 
 
+def test_a_sabotaged_version_is_taken_back(tmp_path: Path) -> None:
+    done = subprocess.run(
+        demo(tmp_path, "--rollback", "--until", "2013-03-16"),
+        capture_output=True,
+        text=True,
+        timeout=_DEADLINE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the rollout of version 3 is aborted: step 2: failureCondition met: error_rate > 0.01 or" in done.stdout
+    assert "events in = predictions + dead letters: balances" in done.stdout
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """What is started hears SIGINT, as from a terminal; a job in the background hands on that it is ignored."""
@@ -115,6 +128,9 @@ def test_models_are_served_what_they_were_trained_on(tmp_path: Path) -> None:
     data = load()
     departing = data.flights["scheduled"].between(start, start + pd.Timedelta(hours=1), inclusive="left")
     flights = data.flights[departing].reset_index(drop=True)
+    # Both answer, as during a rollout.
+    both = place.pipeline.read_text().replace("    weight: 0 ", "    weight: 1 ")
+    place.pipeline.write_text(both)
     served = _served(place, flights, start)
     joined = join_features(flights, data.weather, data.planes)
     vocabulary = Vocabulary.of(data.flights)

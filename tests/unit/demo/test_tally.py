@@ -24,7 +24,8 @@ def prediction(
 ) -> Seen:
     return seen(
         {
-            "id": flight_id, "scores": {"late": score}, "variant": variant, "event_time": event_ms,
+            "id": flight_id, "scores": {"late": score}, "variant": "a slot", "event_time": event_ms,
+            "model_version": {"champion": "1", "challenger": "2"}[variant],
             "features": {"airport_weather": {"age_s": 60.0 * offset, "freshness": "fresh"}},
             "source": {"topic": "flights", "partition": 0, "offset": offset},
         },
@@ -133,14 +134,18 @@ def quality(champion: float, challenger: float, rows: int) -> dict[str, Quality]
 def test_the_challenger_has_to_win_once_there_are_labels_enough() -> None:
     nothing_lost = balance([], [], [])
     assert contest(quality(0.65, 0.69, JUDGED_LABELS)) is Contest.WON
-    assert succeeded(nothing_lost, quality(0.65, 0.69, JUDGED_LABELS))
+    assert succeeded(nothing_lost, quality(0.65, 0.69, JUDGED_LABELS), as_it_should=True)
     assert contest(quality(0.65, 0.65, JUDGED_LABELS)) is Contest.NOT_WON
-    assert not succeeded(nothing_lost, quality(0.65, 0.65, JUDGED_LABELS))
+    assert not succeeded(nothing_lost, quality(0.65, 0.65, JUDGED_LABELS), as_it_should=True)
     assert contest({"champion": Quality(JUDGED_LABELS, 0.6, 0.5, 0.2)}) is Contest.NOT_WON
     assert contest(quality(0.67, 0.65, 2_000)) is Contest.OPEN
-    assert succeeded(nothing_lost, quality(0.67, 0.65, 2_000))
+    assert succeeded(nothing_lost, quality(0.67, 0.65, 2_000), as_it_should=True)
+    # A rollout has to end well once there was time for it.
+    assert not succeeded(nothing_lost, quality(0.65, 0.69, JUDGED_LABELS), as_it_should=False)
+    assert succeeded(nothing_lost, quality(0.65, 0.69, 2_000), as_it_should=False)
+    assert succeeded(nothing_lost, quality(0.65, 0.65, JUDGED_LABELS), as_it_should=True, contested=False)
 
 
 def test_a_lost_event_is_no_success_whoever_wins() -> None:
     unbalanced = balance([], [Answer((0, 0), "a")], [])
-    assert not succeeded(unbalanced, quality(0.65, 0.69, JUDGED_LABELS))
+    assert not succeeded(unbalanced, quality(0.65, 0.69, JUDGED_LABELS), as_it_should=True)

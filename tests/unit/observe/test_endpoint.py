@@ -35,11 +35,13 @@ def test_it_serves_its_pages_and_nothing_else() -> None:
 
 
 def test_close_frees_the_port_and_ends_the_thread() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     endpoint = Endpoint("127.0.0.1", 0, {})
     port = endpoint.port
+    started = set(threading.enumerate()) - before
+    assert started
     endpoint.close()
-    assert threading.active_count() == before
+    assert not any(thread.is_alive() for thread in started)
     with pytest.raises(ConnectionRefusedError):
         _get(port, "/metrics")
     Endpoint("127.0.0.1", port, {}).close()
