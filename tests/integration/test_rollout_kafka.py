@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.brokers import ApacheKafka
-from tests.integration.rollout_cases import RolloutCases
+from tests.integration.rollout_cases import AllRolloutCases
 from tests.integration.rollout_field import Field
 from tests.integration.swaps import run
 
@@ -21,7 +21,8 @@ async def ground(kafka_broker: ApacheKafka, tmp_path: Path, topic: Callable[[str
     found.close()
 
 
-class TestRolloutsOnKafka(RolloutCases):
+@pytest.mark.newest_kafka
+class TestRolloutsOnKafka(AllRolloutCases):
     async def test_swaps_in_a_row_lose_nothing(self, ground: Field) -> None:
         found = await run(ground, SWAPS, rate=2_000)
         assert (found.lost, found.repeated, found.dead, found.unlawful) == (0, 0, 0, 0)
