@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from streamapp import __version__
-from streamapp.cli import check, config, demo, dlq, init, predict, run
+from streamapp.cli import check, config, demo, dlq, experiment, init, predict, run
 from streamapp.errors import ConfigError, StreamappError
 
 app = typer.Typer(
@@ -39,6 +39,7 @@ app.command("predict")(predict.predict)
 app.command("demo")(demo.demo)
 app.command("config")(config.config)
 app.add_typer(dlq.app)
+app.add_typer(experiment.app)
 
 
 def main() -> None:

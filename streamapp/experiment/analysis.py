@@ -15,7 +15,7 @@ from streamapp.experiment.plan import Plan
 from streamapp.experiment.sample_ratio import Period, SampleRatio
 from streamapp.experiment.units import ClosedUnit, Tally, Units
 
-_MOST_LOOKS = 256
+_MOST_LOOKS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class Analysis:
     _periods: list[Period] = field(default_factory=list)
     _moments: dict[tuple[str, str], Moments] = field(default_factory=dict)
     _counted: int = 0
+    _by_variant: dict[str, int] = field(default_factory=dict)
     _step: int = 1
 
     def __post_init__(self) -> None:
@@ -81,9 +82,9 @@ class Analysis:
         return SampleRatio(tuple(self._periods))
 
     @property
-    def units(self) -> int:
-        """Closed, in the present period."""
-        return self._counted
+    def units(self) -> dict[str, int]:
+        """Closed, in the present period, by variant."""
+        return self._by_variant
 
     @property
     def tally(self) -> Tally:
@@ -116,11 +117,11 @@ class Analysis:
         metrics = {metric.name: metric for metric in self.plan.metrics}
         if strange := sorted({*outcome.values, *outcome.covariates} - set(metrics)):
             raise ConfigError(f"{outcome.where}: metric {', '.join(strange)} is not in the plan: {', '.join(metrics)}")
-        for name, value in outcome.values.items():
-            try:
+        try:
+            for name, value in outcome.values.items():
                 metrics[name].check(value)
-            except ConfigError as error:
-                raise ConfigError(f"{outcome.where}: {error}") from error
+        except ConfigError as error:
+            raise ConfigError(f"{outcome.where}: {error}") from error
 
     def _count(self, unit: ClosedUnit) -> None:
         if self._period(unit.first_ms) != len(self._periods) - 1:
@@ -129,6 +130,7 @@ class Analysis:
             key = name, unit.variant
             self._moments[key] = self._moments[key].add(value, unit.covariates.get(name, 0.0))
         self._counted += 1
+        self._by_variant[unit.variant] += 1
         if self._counted % self._step == 0:
             self.look(unit.first_ms)
             if len(self.looks) >= _MOST_LOOKS:
@@ -140,4 +142,5 @@ class Analysis:
     def _restart(self) -> None:
         keys: Iterable[tuple[str, str]] = ((m.name, v) for m in self.plan.metrics for v in self.plan.weights)
         self._moments = dict.fromkeys(keys, Moments())
+        self._by_variant = dict.fromkeys(self.plan.weights, 0)
         self.looks, self._counted, self._step = [], 0, 1

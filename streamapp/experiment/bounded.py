@@ -30,7 +30,7 @@ LEVEL_SHARE = 0.1
 # Up to 0.58, where b = 2 psi(b), a capital falls with the mean on all of [0, 1]. The smallest bet is the best one at
 # about 10^8 units; beyond, an interval stops narrowing at the best rate but stays valid.
 _BETS: Float64 = np.asarray(0.58 * 2.0 ** (-0.5 * np.arange(22)), np.float64)
-_HALVINGS = 60
+_HALVINGS = 44
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -51,7 +51,8 @@ def compare(
         plain = asymptotic_interval(control, treatment, alpha, burn_in=burn_in)
         adjusted = adjust(control, treatment)
         theta, reduction = adjusted.theta, adjusted.reduction
-        interval = asymptotic_interval(*adjusted.variants, alpha, burn_in=burn_in)
+        left, right = adjusted.variants
+        interval = asymptotic_interval(left, right, alpha, burn_in=burn_in)
     else:
         scaled = control.scaled(metric.low, metric.high), treatment.scaled(metric.low, metric.high)
         plain = interval = _stretched(bounded_interval(*scaled, alpha, weights), metric.high - metric.low)
