@@ -30,7 +30,8 @@ LEVEL_SHARE = 0.1
 # Up to 0.58, where b = 2 psi(b), a capital falls with the mean on all of [0, 1]. The smallest bet is the best one at
 # about 10^8 units; beyond, an interval stops narrowing at the best rate but stays valid.
 _BETS: Float64 = np.asarray(0.58 * 2.0 ** (-0.5 * np.arange(22)), np.float64)
-_HALVINGS = 44
+_PARTS, _ROUNDS = 64, 7
+"""The end of an interval is searched for in so many parts at once, so many times."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,15 +101,14 @@ def bounded_interval(
 
 
 def _lower(control: Arm, treatment: Arm, alpha: float, weights: tuple[float, float]) -> float:
-    """The largest difference found by halving that is excluded from above; -1 if none is."""
+    """The largest difference found to be excluded from above; -1 if none is."""
     limit = _limit(alpha)
-    excluded: Float64 = np.array([-1.0])
-    kept: Float64 = np.asarray(treatment.total / treatment.n - control.total / control.n, np.float64)
-    for _ in range(_HALVINGS):
-        middle = (excluded + kept) / 2
-        out = bool(log_capital(middle, control, treatment, alpha, weights)[0] >= limit)
-        excluded, kept = (middle, kept) if out else (excluded, middle)
-    return float(excluded[0])
+    excluded, kept = -1.0, float(treatment.total[0] / treatment.n[0] - control.total[0] / control.n[0])
+    for _ in range(_ROUNDS):
+        tried: Float64 = np.linspace(excluded, kept, _PARTS + 2)
+        out = int(np.sum(log_capital(tried[1:-1], control, treatment, alpha, weights) >= limit))
+        excluded, kept = float(tried[out]), float(tried[out + 1])
+    return excluded
 
 
 def _limit(alpha: float) -> float:

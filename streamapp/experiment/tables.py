@@ -9,10 +9,12 @@ from rich.text import Text
 
 from streamapp.experiment.report import Report
 
+_WIDE = 160
+
 
 def print_report(report: Report) -> None:
     """One row per metric and treatment, the sample-ratio check, and what to mind."""
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
     units = ", ".join(f"{variant} {count:,}" for variant, count in report.units.items())
     console.print(Text(f"{report.plan.name}: units {units}; alpha {report.plan.alpha:g} at every moment"))
     table = Table("metric", "treatment", "control", "mean", "difference", "lower", "upper", box=None)
