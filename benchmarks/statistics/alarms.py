@@ -130,6 +130,7 @@ CASES = (
     Case("mean, lognormal, sigma 1", "asymptotic", lognormal(1.0)),
     Case("mean, lognormal, sigma 2", "asymptotic", lognormal(2.0)),
     Case("mean, lognormal, sigma 1, split 90 : 10", "asymptotic", lognormal(1.0), share=0.1),
+    Case("mean, lognormal, sigma 2, split 90 : 10", "asymptotic", lognormal(2.0), share=0.1),
     Case("mean with CUPED, correlation 0.8", "cuped", covariate),
     Case("mean with CUPED, effect 0.1 (coverage)", "cuped", covariate, effect=0.1),
     Case("mean with CUPED, skewed", "cuped", skewed_covariate),

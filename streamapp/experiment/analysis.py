@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from streamapp.errors import ConfigError
-from streamapp.experiment.asymptotic import BURN_IN
 from streamapp.experiment.compare import Comparison, compare
 from streamapp.experiment.interval import Interval
 from streamapp.experiment.metric import Metric
@@ -100,7 +99,7 @@ class Analysis:
             self._moments[metric.name, treatment],
             self.plan.alpha / len(self.plan.treatments),
             (weights[control], weights[treatment]),
-            BURN_IN,
+            self.plan.burn_in,
         )
 
     def look(self, time_ms: int) -> Look:

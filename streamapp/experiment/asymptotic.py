@@ -20,8 +20,9 @@ from streamapp.experiment.interval import Interval
 from streamapp.experiment.moments import Moments
 from streamapp.types import Float64
 
-BURN_IN = 100
-"""Units on each side before anything is said."""
+BURN_IN = 500
+"""Units on each side before anything is said. Measured: 100 gave 1.9 % of false alarms at alpha 0.01 (lognormal values
+of sigma 1, split 90 to 10), 500 gave 0.7 %."""
 
 TIGHTEST_AT = 10_000
 """Units of both sides together at which the interval is the tightest it can be."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from streamapp.errors import ConfigError
+from streamapp.experiment.asymptotic import BURN_IN
 from streamapp.experiment.metric import Metric
 
 
@@ -15,6 +16,7 @@ class Plan:
     window_ms: how long a unit is observed from its first outcome; 0: every outcome is a unit's only one.
     lateness_ms: how much later than that, in event time, outcomes of the window may still arrive.
     alpha: of each metric; several treatments share it. max_units: the most that are remembered.
+    burn_in: units of each variant before a mean's sequence says anything; at least 2.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Plan:
     lateness_ms: int = 0
     alpha: float = 0.05
     max_units: int = 1_000_000
+    burn_in: int = BURN_IN
 
     def __post_init__(self) -> None:
         if len(self.weights) < 2:
@@ -37,8 +40,8 @@ class Plan:
             raise ConfigError(f"metrics {names}: at least one, each name once")
         if not 0 < self.alpha < 1:
             raise ConfigError(f"alpha is {self.alpha}, but must lie between 0 and 1")
-        if self.window_ms < 0 or self.lateness_ms < 0 or self.max_units < 1:
-            raise ConfigError("window and lateness must be 0 or more, max_units 1 or more")
+        if self.window_ms < 0 or self.lateness_ms < 0 or self.max_units < 1 or self.burn_in < 2:
+            raise ConfigError("window and lateness must be 0 or more, max_units 1 or more, burn_in 2 or more")
 
     @property
     def treatments(self) -> tuple[str, ...]:

@@ -15,12 +15,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 from streamapp.errors import ConfigError
+from streamapp.experiment.asymptotic import BURN_IN
 from streamapp.experiment.guardrail import Better
 from streamapp.experiment.metric import Aggregate, Kind, Metric
 from streamapp.experiment.outcome import Outcome, Reweighting
 from streamapp.experiment.plan import Plan
 
-_HEADER = {"experiment", "control", "variants", "metrics", "window_s", "lateness_s", "alpha", "max_units"}
+_HEADER = {"experiment", "control", "variants", "metrics", "window_s", "lateness_s", "alpha", "max_units", "burn_in"}
 _METRIC = {"kind", "aggregate", "low", "high", "better", "margin"}
 _OUTCOME = {"unit", "variant", "time", "value", "values", "covariate", "covariates"}
 
@@ -77,6 +78,7 @@ def _plan(found: Mapping[str, Any], where: str) -> Plan:
             round(_number(found.get("window_s", 0), "window_s", where) * 1_000),
             round(_number(found.get("lateness_s", 0), "lateness_s", where) * 1_000),
             max_units=int(_number(found.get("max_units", 1_000_000), "max_units", where)),
+            burn_in=int(_number(found.get("burn_in", BURN_IN), "burn_in", where)),
             **extra,
         )
     except ConfigError as error:
