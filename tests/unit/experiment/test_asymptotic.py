@@ -17,7 +17,7 @@ SIDES = st.builds(
 
 
 def test_golden_from_the_formula_by_hand() -> None:
-    """t = 10 000, alpha 0.05, s² = 2 and 3: sigma² = t (2/5000 + 3/5000) = 10, rho² = (5.99146 + log 6.99146) / 10 000."""
+    """t = 10 000, alpha 0.05, s² = 2 and 3: sigma² = t (2/5000 + 3/5000) = 10, rho² = (5.99146 + log 6.99146) / t."""
     a, b = Moments(5_000, 1.0, 2.0 * 4_999), Moments(5_000, 1.5, 3.0 * 4_999)
     found = asymptotic_interval(a, b, 0.05)
     assert found.estimate == 0.5

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamapp.experiment.bounded import Arm, bounded_interval, excludes
+from streamapp.experiment.bounded import Arm, bounded_interval, excludes, log_capital
 from streamapp.experiment.moments import Moments
 
 
@@ -41,23 +41,12 @@ def test_swapping_the_sides_turns_the_interval_round(a: Moments, b: Moments, alp
 @given(COINS, COINS)
 def test_ends_are_where_the_test_changes_its_mind(a: Moments, b: Moments) -> None:
     found = bounded_interval(a, b, 0.05)
-    for end, outwards in ((found.lower, -1e-7), (found.upper, 1e-7)):
+    for end, sign, control, treatment in ((found.lower, 1, a, b), (found.upper, -1, b, a)):
         if abs(end) < 1 - 1e-6:
-            tried = np.array([end + outwards, end - outwards])
-            assert excludes(tried, Arm.of(a), Arm.of(b), 0.05).tolist() == [True, False]
-
-
-@settings(max_examples=30, deadline=None)
-@given(COINS.filter(lambda m: m.n > 50), COINS.filter(lambda m: m.n > 50))
-def test_what_is_excluded_has_a_capital_at_every_level(a: Moments, b: Moments) -> None:
-    """An independent calculation: no level in the control's whole range leaves the bet below 1 / alpha."""
-    found = bounded_interval(a, b, 0.05)
-    if found.lower <= -1 + 1e-9:
-        return
-    centre, reach = a.mean, 6 * math.sqrt(0.25 / a.n) + 2 / a.n
-    for level in np.linspace(max(0, centre - reach / 8), min(1, centre + reach / 8), 9):
-        if 0 <= level + found.lower <= 1:
-            assert capital(a, b, float(level), found.lower - 1e-9) >= 1 / 0.0225 * 0.999 or abs(level - centre) > 0
+            tried = sign * np.array([end - sign * 1e-7, end + sign * 1e-7])
+            capital_of = log_capital(tried, Arm.of(control), Arm.of(treatment), 0.025, (0.5, 0.5))
+            assert (capital_of >= -math.log(0.9 * 0.025)).tolist() == [True, False]
+            assert excludes(np.array([end - sign * 1e-7]), Arm.of(a), Arm.of(b), 0.05).all()
 
 
 def test_golden_ends_from_the_bets_written_out() -> None:
