@@ -24,7 +24,7 @@ BENCH_ARGS ?=
 install = PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 \
 	$(PY) -m pip install --quiet --constraint constraints.txt
 
-.PHONY: help demo demo-rollback test check format test-kafka test-faults test-faults-long test-torch bench clean
+.PHONY: help demo demo-rollback test check format test-kafka test-faults test-faults-long test-torch bench bench-statistics clean
 
 help: ## List the targets.
 	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -64,6 +64,9 @@ test-torch: $(VENV)/.test $(VENV)/.torch ## Run the torch tests; torch goes into
 
 bench: $(VENV)/.bench ## Measure every figure the README quotes; BENCH_ARGS="--quick" for a glance.
 	$(PY) -m benchmarks $(BENCH_ARGS)
+
+bench-statistics: $(VENV)/.bench ## Simulate what experiments promise: false alarms, coverage, power.
+	$(PY) -m benchmarks.statistics $(BENCH_ARGS)
 
 clean: ## Remove the environment and everything that was generated.
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .demo

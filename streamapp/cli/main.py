@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from streamapp import __version__
-from streamapp.cli import check, config, demo, dlq, init, models, predict, rollout, run
+from streamapp.cli import check, config, demo, dlq, experiment, init, models, predict, rollout, run
 from streamapp.errors import ConfigError, StreamappError
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ app.command("config")(config.config)
 app.add_typer(dlq.app)
 app.add_typer(models.app)
 app.add_typer(rollout.app)
+app.add_typer(experiment.app)
 
 
 def main(obj: object = None) -> None:

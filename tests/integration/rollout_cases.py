@@ -44,6 +44,10 @@ class RolloutCases:
         assert 0 < len(answers.dead) < 0.5 * ground.fed
         assert answers.versions().keys() == {"1"}
 
+
+class AllRolloutCases(RolloutCases):
+    """These too, where there is time for them."""
+
     async def test_when_the_leader_is_killed_another_goes_on(self, ground: Field) -> None:
         ground.put("2")
         await ground.started(2)
@@ -58,10 +62,6 @@ class RolloutCases:
         answers = await ground.answers()
         assert answers.dead == []
         assert answers.unlawful(client.entries, ground.name) == []
-
-
-class AllRolloutCases(RolloutCases):
-    """These too, where there is time for them."""
 
     async def test_what_is_not_what_it_was_is_refused_and_nothing_changes(self, ground: Field) -> None:
         ground.put("2")

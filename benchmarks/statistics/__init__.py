@@ -1,0 +1,1 @@
+"""Simulations of everything that `streamapp.experiment` promises."""
