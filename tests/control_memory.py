@@ -12,7 +12,7 @@ from streamapp.act.report import Seen
 from streamapp.act.state import State
 from streamapp.control.duty import ControlDuty
 from streamapp.control.enforce import Enforcer
-from streamapp.errors import ModelLoadError
+from streamapp.errors import ControlError, ModelLoadError
 from streamapp.protocols import Serving
 from streamapp.testing import ManualClock
 from streamapp.types import ServingPlan, Tenant, Variant
@@ -62,6 +62,7 @@ class MemoryReports:
         self._kept: dict[str, tuple[int, bytes]] = {}
         self._followers: list[Callable[[str, int, bytes], None]] = []
         self.now_ms = 0
+        self.failing = 0
 
     def send(self, key: str, value: bytes) -> None:
         self._kept[key] = (self.now_ms, value)
@@ -69,6 +70,9 @@ class MemoryReports:
             follower(key, self.now_ms, value)
 
     async def follow(self, on_report: Callable[[str, int, bytes], None], caught_up: asyncio.Event) -> None:
+        if self.failing:
+            self.failing -= 1
+            raise ControlError("the reports are gone")
         for key, (at_ms, value) in self._kept.items():
             on_report(key, at_ms, value)
         caught_up.set()

@@ -63,7 +63,7 @@ class Witness(Protocol):
         ...
 
     def merged(self, seen: Sequence[Seen]) -> tuple[Mapping[str, float], tuple[Rewards, Rewards]]:
-        """The measures of all workers' evidence, and the rewards of candidate and champion. Raises `ControlError`."""
+        """The measures of all workers' evidence, and the rewards of candidate and champion."""
         ...
 
     @property
@@ -245,11 +245,13 @@ class ControlDuty:
         fleet, caught_up = Fleet(self._interval_s), asyncio.Event()
         reading = asyncio.create_task(self._reports.follow(partial(_keep, fleet), caught_up))
         try:
-            # Nothing is decided before everybody's latest report was read.
-            await caught_up.wait()
-            while self._leads():
-                await self._lead_once(fleet)
+            while self._leads() and not reading.done():
+                # Nothing is decided before everybody's latest report was read.
+                if caught_up.is_set():
+                    await self._lead_once(fleet)
                 await asyncio.sleep(TICK_S)
+            if reading.done():
+                log.warning("reports are read anew: %r", reading.exception())
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)

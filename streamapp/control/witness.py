@@ -1,5 +1,6 @@
 """The evidence that a leader decides on: gathered here, reported, and added up over all workers."""
 
+import logging
 from collections.abc import Mapping, Sequence
 
 from msgspec import Raw
@@ -8,10 +9,13 @@ from streamapp.act.bandit import Rewards
 from streamapp.act.report import Seen
 from streamapp.act.state import Rollout, State
 from streamapp.control.declared import version_of
+from streamapp.errors import ControlError
 from streamapp.observe.evidence import CANDIDATE, CHAMPION, Evidence, from_document, merged, to_document
 from streamapp.observe.gather import EvidenceGatherer, Watched
 from streamapp.observe.measures import MEASURES, measures
 from streamapp.types import Variant
+
+log = logging.getLogger(__name__)
 
 
 class EvidenceWitness:
@@ -33,9 +37,18 @@ class EvidenceWitness:
         return {model: Seen(epoch, Raw(to_document(evidence))) for model, (epoch, evidence) in gathered.items()}
 
     def merged(self, seen: Sequence[Seen]) -> tuple[Mapping[str, float], tuple[Rewards, Rewards]]:
-        """The measures of all workers' evidence, and the rewards of candidate and champion. Raises `ControlError`."""
-        total = merged([from_document(bytes(each.document)) for each in seen])
+        """The measures of all workers' evidence, and the rewards of candidate and champion; what cannot be read, as
+        from another version of streamapp, is left out."""
+        total = merged(evidence for each in seen if (evidence := _read(each)) is not None)
         return measures(total), (_rewards(total, CANDIDATE), _rewards(total, CHAMPION))
+
+
+def _read(seen: Seen) -> Evidence | None:
+    try:
+        return from_document(bytes(seen.document))
+    except ControlError as error:
+        log.warning("a worker's evidence is left out: %s", error)
+        return None
 
 
 def _watched(state: State, rollout: Rollout) -> Watched:

@@ -191,6 +191,15 @@ async def test_the_last_good_version_is_back_without_loading(ground, hands):
             await hand.until(lambda hand=hand: hand.shelf.versions["champion"] == "")
 
 
+async def test_a_leader_that_loses_the_reports_reads_them_again(ground):
+    ground.reports.failing = 2
+    hand = await Hand(ground, TWO_MODELS, leads=True).start()
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground)
+        await hand.until(lambda: client.state.weights["champion-canary"] > 0)
+    await hand.die()
+
+
 async def test_what_is_no_command_changes_nothing(ground, hands):
     await ground.topic.append(b"\x00junk")
     async with ControlClient(ground.topic) as client:
