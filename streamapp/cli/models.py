@@ -1,6 +1,7 @@
 """`streamapp models`: the model registry."""
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -204,6 +205,8 @@ def _make_champion(pipeline: Path, names: list[str], registry: str | None, reaso
     from streamapp.rollout.champion import make_champion, only_model
     from streamapp.rollout.reach import reach
 
+    # What stops a command is raised and told once; aiokafka logs it as well.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     settings = load_pipeline(pipeline)
     names = [only_model(settings), *names] if len(names) == 2 else names
     if len(names) == 3 and names[1] == CHAMPION:
