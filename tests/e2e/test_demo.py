@@ -47,7 +47,7 @@ def test_a_short_demo_balances(tmp_path: Path) -> None:
 
 def test_a_sabotaged_version_is_taken_back(tmp_path: Path) -> None:
     done = subprocess.run(
-        demo(tmp_path, "--rollback", "--until", "2013-03-14"),
+        demo(tmp_path, "--rollback", "--until", "2013-03-22"),
         capture_output=True,
         text=True,
         timeout=_DEADLINE_S,
