@@ -159,6 +159,12 @@ class Stage:
         found = await self._admin.list_consumer_group_offsets(self.group)
         return {(tp.topic, tp.partition): at.offset for tp, at in found.items() if at.offset >= 0}
 
+    async def members(self) -> frozenset[str]:
+        """Ids of the group's members. A worker that lost its membership comes back with another id."""
+        (answer,) = await self._admin.describe_consumer_groups([self.group])
+        (group,) = answer.to_object()["groups"]
+        return frozenset(member["member_id"] for member in group["members"])
+
     async def until(self, holds: Callable[[], bool], within_s: float = PATIENCE_S) -> bool:
         """Whether `holds` came true in time."""
         deadline_s = time.monotonic() + within_s
