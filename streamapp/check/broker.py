@@ -28,14 +28,14 @@ def check_broker(settings: PipelineSettings) -> list[Finding]:
         return [error("broker", f"{servers} did not answer within {_LIMIT_S:g} s", remedy)]
     except Exception as raised:  # noqa: BLE001 - whatever the client cannot do with this broker is the finding
         return [error("broker", f"{servers}: {type(raised).__name__}: {raised}", "check the kafka section")]
-    return [ok("broker", f"{servers} answers"), *_check_topics(settings, found), *_check_delivery(settings)]
+    return [ok("broker", f"{servers} answers"), *_check_topics(settings, found), *_check_delivery(settings, found)]
 
 
-def _check_delivery(settings: PipelineSettings) -> Iterator[Finding]:
+def _check_delivery(settings: PipelineSettings, found: Mapping[str, int]) -> Iterator[Finding]:
     if settings.delivery != "exactly_once":
         return
     try:
-        asyncio.run(check_transactions(settings, connection(settings.kafka)))
+        asyncio.run(check_transactions(settings, connection(settings.kafka), found))
     except StreamappError as raised:
         yield error("delivery", str(raised), "see docs/delivery.md")
     else:

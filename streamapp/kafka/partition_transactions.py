@@ -4,7 +4,8 @@ One transactional id per *input partition*, so that whoever is assigned a partit
 (docs/decisions/transactions.md):
 
 1. Fence: `InitProducerId` ends what was open under this id and bumps its epoch, so nobody else's transaction on
-   this partition can commit from now on. Only then is the committed offset read, once it is stable.
+   this partition can commit from now on. What the broker forgot to end is ended (`hanging_transactions`). Only then
+   is the committed offset read, once it is stable.
 2. Write: the outputs of one batch that answer this partition go whole into the open transaction. Nobody waits for
    the broker to acknowledge them, as nothing counts before the commit.
 3. Commit, every commit interval: once all is acknowledged, the offset after the last of them, then the transaction.
@@ -16,6 +17,7 @@ One transactional id per *input partition*, so that whoever is assigned a partit
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,10 +28,17 @@ from aiokafka.errors import IllegalOperation, KafkaError, MessageSizeTooLargeErr
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streamapp.errors import PublishError
+from streamapp.kafka.hanging_transactions import end, hanging
 from streamapp.kafka.ledger import Partition, Span
 from streamapp.kafka.sending import BatchSender, Rejected, connect, discard, without
 from streamapp.kafka.stable_offsets import stable_offset
 from streamapp.types import OutgoingBatch
+
+log = logging.getLogger(__name__)
+
+STABLE_S = 1.0
+"""For a committed offset to be stable. `InitProducerId` answers after the former transaction's end, so that there
+is nothing to wait for but what the broker forgot to end."""
 
 
 class StartOver(PublishError):
@@ -46,11 +55,15 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Transactional:
-    """What all transactions of a worker have in common. timeout_s: after which the broker aborts an open one."""
+    """What all transactions of a worker have in common.
+
+    timeout_s: after which the broker aborts an open one. outputs: the topics that are written to.
+    """
 
     group: str
     options: Mapping[str, Any]
     timeout_s: float
+    outputs: tuple[str, ...]
 
     async def producer(self, partition: Partition, batch_bytes: int) -> AIOKafkaProducer:
         """A producer that has fenced every other of this partition. Raises `PublishError`, and `Refused` where the
@@ -177,11 +190,29 @@ class PartitionTransactions:
     async def _connect(self) -> int | None:
         self._begun = False
         producer = self._producer = await self._common.producer(self._partition, self._sender.batch_bytes)
-        stored = stable_offset(producer.client, self._common.group, self._partition)
         try:
-            return await asyncio.wait_for(stored, self._common.timeout_s)
+            return await asyncio.wait_for(self._settle(producer), self._common.timeout_s)
         except asyncio.TimeoutError as error:
             raise PublishError(f"the committed offset of {self._name()} could not be read") from error
+
+    async def _settle(self, producer: AIOKafkaProducer) -> int | None:
+        """The committed offset, once nothing is open under this id."""
+        while True:
+            left = await hanging(producer, self._common.outputs)
+            places = [f"{tp.topic} {tp.partition}" for tp in sorted(left)]
+            stored: int | None = None
+            try:
+                waits = stable_offset(producer.client, self._common.group, self._partition)
+                stored = await asyncio.wait_for(waits, STABLE_S)
+            except asyncio.TimeoutError:
+                places.append("the group's offsets")
+            if not places:
+                return stored
+            went_through = stored is not None and stored == self._target
+            outcome = "committed" if went_through else "aborted"
+            log.error("the broker left a transaction of %s open in %s: %s now", self._name(), places, outcome)
+            offsets = {TopicPartition(*self._partition): OffsetAndMetadata(stored or 0, "")}
+            await end(producer, left, self._common.group, offsets, commit=went_through)
 
     async def _put(self, producer: AIOKafkaProducer, unit: Unit) -> None:
         if not self._sender.careful:

@@ -1,14 +1,15 @@
 """What `delivery: exactly_once` asks of a broker."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import BrokerUnavailable, ConfigError, PublishError
 from streamapp.kafka.app import group_id
+from streamapp.kafka.hanging_transactions import hanging
 from streamapp.kafka.ledger import Partition
 from streamapp.kafka.partition_transactions import Transactional
 from streamapp.kafka.sending import BATCH_BYTES, Refused, discard
@@ -21,12 +22,18 @@ def transactional(settings: PipelineSettings, options: Mapping[str, Any]) -> Tra
     A worker that died leaves one open, which holds up every `read_committed` reader until the group has given the
     partition to another or the transaction times out: both after the session's timeout.
     """
-    return Transactional(group_id(settings), options, settings.kafka.session_timeout_ms / 1000)
+    outputs = (settings.predictions.topic, settings.dead_letters.topic)
+    return Transactional(group_id(settings), options, settings.kafka.session_timeout_ms / 1000, outputs)
 
 
-async def check_transactions(settings: PipelineSettings, options: Mapping[str, Any]) -> None:
+async def check_transactions(
+    settings: PipelineSettings, options: Mapping[str, Any], topics: Container[str] | None = None
+) -> None:
     """Open and leave a transactional producer. Raises `ConfigError` where the broker cannot do what `exactly_once`
-    needs, with the reason, and `BrokerUnavailable` where it does not answer."""
+    needs, with the reason, and `BrokerUnavailable` where it does not answer.
+
+    topics: those that exist, as asking about another one may create it; None for all.
+    """
     common = transactional(settings, options)
     probe = Partition("", 0)  # no topic has this name, so that nobody is fenced
     try:
@@ -35,14 +42,18 @@ async def check_transactions(settings: PipelineSettings, options: Mapping[str, A
         raise ConfigError(_cannot(f"transactions are refused: {error}")) from error
     except PublishError as error:
         raise BrokerUnavailable(str(error)) from error
+    outputs = [topic for topic in common.outputs if topics is None or topic in topics]
     try:
         await asyncio.wait_for(
             stable_offset(producer.client, common.group, Partition(settings.source.topics[0], 0)), common.timeout_s
         )
+        await asyncio.wait_for(hanging(producer, outputs), common.timeout_s)
+    except TopicAuthorizationFailedError as error:
+        raise ConfigError(_cannot(f"what is open in {error} may not be read")) from error
     except KafkaError as error:
         raise ConfigError(_cannot(f"{type(error).__name__}: {error}")) from error
     except asyncio.TimeoutError as error:
-        raise BrokerUnavailable("the committed offsets could not be read in time") from error
+        raise BrokerUnavailable("the committed offsets and open transactions could not be read in time") from error
     finally:
         await discard(producer)
 
@@ -50,5 +61,6 @@ async def check_transactions(settings: PipelineSettings, options: Mapping[str, A
 def _cannot(reason: str) -> str:
     return (
         f"delivery: exactly_once is not possible with this broker: {reason}. Use Apache Kafka 2.5 or newer, allow "
-        "Write on transactional ids that begin with the group's name, or set `delivery: at_least_once`"
+        "Write on transactional ids that begin with the group's name and Read on the output topics, or set "
+        "`delivery: at_least_once`"
     )

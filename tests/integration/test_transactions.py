@@ -1,14 +1,17 @@
 """The transactions of one input partition on real Kafka: who may commit, and what becomes of what was begun."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
+from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streamapp.errors import PublishError
@@ -34,7 +37,7 @@ class Desk:
 
     @property
     def common(self) -> Transactional:
-        return Transactional(self.group, {"bootstrap_servers": self.bootstrap_servers}, 10.0)
+        return Transactional(self.group, {"bootstrap_servers": self.bootstrap_servers}, 10.0, (self.output,))
 
     async def holder(self) -> PartitionTransactions:
         """One more holder, who has fenced those before."""
@@ -65,6 +68,42 @@ async def desk(kafka_broker: ApacheKafka, topic: Callable[[str], str]) -> AsyncI
     yield found
     for holder in found.holders:
         await holder.close()
+
+
+Forgotten = Callable[[PartitionTransactions], Awaitable[TransactionManager]]
+
+
+@pytest.fixture
+async def forgotten(desk: Desk) -> AsyncIterator[Forgotten]:
+    """Has a holder write, in what it does next, where the coordinator of its transaction knows nothing of: as if the
+    coordinator had left a partition out when it ended the transaction. The broker is told to allow it meanwhile."""
+
+    async def leave_out(holder: PartitionTransactions) -> TransactionManager:
+        manager: TransactionManager = (await holder._open())._txn_manager
+        manager._txn_partitions.add(TopicPartition(desk.output, 0))
+        return manager
+
+    async with verification(desk.bootstrap_servers, "false"):
+        yield leave_out
+
+
+@asynccontextmanager
+async def verification(bootstrap_servers: str, enabled: str) -> AsyncIterator[None]:
+    """Whether the broker asks the coordinator about each partition that a transaction writes to."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+
+    async def set_to(value: str) -> None:
+        config = {"transaction.partition.verification.enable": value}
+        responses = await admin.alter_configs([ConfigResource(ConfigResourceType.BROKER, "1", config)])
+        assert [row[0] for response in responses for row in response.resources] == [0]
+
+    try:
+        await set_to(enabled)
+        yield
+    finally:
+        await set_to("true")
+        await admin.close()
 
 
 @asynccontextmanager
@@ -197,6 +236,45 @@ async def test_record_batches_that_are_too_large_are_made_smaller(desk: Desk) ->
         with suppress(PublishError):
             await holder.commit(None)
     assert (await desk.answered(), await desk.stored()) == (list(range(40)), 40)
+
+
+async def test_what_the_broker_forgot_to_abort_is_aborted(desk: Desk, forgotten: Forgotten) -> None:
+    before = await desk.holder()
+    await forgotten(before)
+    await before.write(desk.unit(0, 3))
+    await asyncio.gather(*before._pending)
+    after = await desk.holder()
+    await after.write(desk.unit(0, 2))
+    await after.commit(None)
+    assert (await desk.answered(), await desk.stored()) == ([0, 1], 2)
+
+
+async def test_offsets_that_the_broker_forgot_to_abort_hold_nobody_up(desk: Desk, forgotten: Forgotten) -> None:
+    before = await desk.holder()
+    await before.commit(4)
+    manager = await forgotten(before)
+    manager._txn_consumer_group = desk.group
+    producer = await before._open()
+    assert await stable_offset(producer.client, desk.group, Partition(desk.source, 0)) == 4  # its marker is written
+    await producer.send_offsets_to_transaction({TopicPartition(desk.source, 0): OffsetAndMetadata(9, "")}, desk.group)
+    after = await desk.holder()
+    assert after.committed == 4
+    await after.write(desk.unit(4, 6))
+    await after.commit(None)
+    assert (await desk.answered(), await desk.stored()) == ([4, 5], 6)
+
+
+async def test_what_the_broker_forgot_to_commit_is_committed(desk: Desk, forgotten: Forgotten) -> None:
+    holder = await desk.holder()
+    async with answer_lost(holder):
+        await forgotten(holder)
+        await holder.write(desk.unit(0, 3))
+        with pytest.raises(PublishError):
+            await holder.commit(None)
+    assert (await desk.answered(), await desk.stored()) == ([], 3)
+    await holder.write(desk.unit(3, 5))
+    await holder.commit(None)
+    assert (await desk.answered(), await desk.stored()) == ([0, 1, 2, 3, 4], 5)
 
 
 async def test_the_stable_offset_is_not_read_while_a_transaction_may_change_it(desk: Desk) -> None:

@@ -59,7 +59,7 @@ class TestExactlyOnceOnKafka(TestOnKafka):
         for _ in range(2):
             worker = bench.start(sections, slow_s=0.02, log=str(log))
             bench.wait_until_scoring(worker, log, batches=5)
-        common = Transactional(bench.group, {"bootstrap_servers": bench.bootstrap_servers}, 10.0)
+        common = Transactional(bench.group, {"bootstrap_servers": bench.bootstrap_servers}, 10.0, ())
         for round_ in range(1, 4):
             for number in range(PARTITIONS):
                 await discard(await common.producer(Partition(bench.events, number), BATCH_BYTES))
