@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from streamapp.kafka.ledger import Partition
+from streamapp.kafka.stable_offsets import stable_offset
+
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
@@ -75,11 +78,9 @@ async def _at_end(consumer: AIOKafkaConsumer, partition: TopicPartition, committ
 
 
 async def committed(bootstrap_servers: str, group: str, topic: str, partitions: int) -> dict[int, int | None]:
-    """Committed offset per partition of `topic`; None where the group has committed nothing."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, group_id=group, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        consumer.assign([TopicPartition(topic, number) for number in range(partitions)])
-        return {number: await consumer.committed(TopicPartition(topic, number)) for number in range(partitions)}
-    finally:
-        await consumer.stop()
+    """Committed offset per partition of `topic`, once no transaction can change it any more; None where the group has
+    committed nothing."""
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap_servers) as reader:
+        return {
+            number: await stable_offset(reader._client, group, Partition(topic, number)) for number in range(partitions)
+        }
