@@ -6,155 +6,109 @@ it holds up `read_committed` readers, and the next transaction of the same produ
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import (
-    IncompatibleBrokerVersion,
-    KafkaError,
-    LeaderNotAvailableError,
-    NoError,
-    NotLeaderForPartitionError,
-    TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
-    for_code,
-)
-from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
-from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from aiokafka.structs import TopicPartition
 
-LOOK_AGAIN_S = 0.05
+from streamapp.kafka.ledger import Partition
+from streamapp.kafka.stable_offsets import stable_offset
+from streamapp.kafka.transaction_queries import latest_transaction, open_transactions
 
-_TRANSIENT = (LeaderNotAvailableError, NotLeaderForPartitionError, UnknownTopicOrPartitionError)
+STABLE_S = 1.0
+"""For a committed offset to be stable once its transaction is over: the group's coordinator takes markers in a moment
+after they were written."""
 
 
-class _DescribeProducersResponse(Response):  # type: ignore[misc]
-    API_KEY = 61
-    API_VERSION = 0
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("name", CompactString("utf-8")),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("partition", Int32),
-                        ("error_code", Int16),
-                        ("error_message", CompactString("utf-8")),
-                        (
-                            "active_producers",
-                            CompactArray(
-                                ("producer_id", Int64),
-                                ("producer_epoch", Int32),
-                                ("last_sequence", Int32),
-                                ("last_timestamp", Int64),
-                                ("coordinator_epoch", Int32),
-                                ("current_txn_start_offset", Int64),
-                                ("tags", TaggedFields),
-                            ),
-                        ),
-                        ("tags", TaggedFields),
-                    ),
-                ),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("tags", TaggedFields),
-    )
+@dataclass(frozen=True, slots=True)
+class Hanging:
+    """What is open of a transaction that is over.
 
-
-class _DescribeProducers_v0(RequestStruct):  # type: ignore[misc]
-    API_KEY = 61
-    API_VERSION = 0
-    RESPONSE_TYPE = _DescribeProducersResponse
-    FLEXIBLE_VERSION = True
-    SCHEMA = Schema(
-        (
-            "topics",
-            CompactArray(("name", CompactString("utf-8")), ("partitions", CompactArray(Int32)), ("tags", TaggedFields)),
-        ),
-        ("tags", TaggedFields),
-    )
-
-
-class _DescribeProducers(Request[_DescribeProducers_v0]):  # type: ignore[misc]
-    """KIP-664."""
-
-    API_KEY = 61
-
-    def __init__(self, partitions: Iterable[TopicPartition]) -> None:
-        self._topics: defaultdict[str, list[int]] = defaultdict(list)
-        for tp in partitions:
-            self._topics[tp.topic].append(tp.partition)
-
-    def build(self, request_struct_class: Any) -> Any:
-        return request_struct_class([(topic, numbers, {}) for topic, numbers in self._topics.items()], {})
-
-
-async def hanging(producer: AIOKafkaProducer, topics: Collection[str]) -> set[TopicPartition]:
-    """Partitions of `topics` in which a transaction of the producer's id is open; none where the broker is too old to
-    say (before Kafka 2.8).
-
-    Call it before the producer begins one of its own. Waits for partitions without a leader: the caller brings the
-    time limit. Raises `KafkaError`, `TopicAuthorizationFailedError` where the producer's user may not read the topics.
+    outputs: partitions, and the offset at which the open transaction begins. offsets: whether the group's committed
+    offset is still pending.
     """
-    unknown = {TopicPartition(topic, n) for topic in topics for n in await producer.partitions_for(topic)}
-    found: set[TopicPartition] = set()
-    while True:
-        by_leader: defaultdict[int, list[TopicPartition]] = defaultdict(list)
-        for tp in unknown:
-            leader = producer.client.cluster.leader_for_partition(tp)
-            if leader is not None and leader >= 0:
-                by_leader[leader].append(tp)
-        for leader, partitions in by_leader.items():
-            try:
-                response = await producer.client.send(leader, _DescribeProducers(partitions))
-            except IncompatibleBrokerVersion:
-                return found
-            for tp, code, producers in _rows(response):
-                error = for_code(code)
-                if error in _TRANSIENT:
-                    continue
-                if error is not NoError:
-                    raise _raised(error, tp)
-                unknown.discard(tp)
-                if any(id_ == producer._txn_manager.producer_id and start >= 0 for id_, start in producers):
-                    found.add(tp)
-        if not unknown:
-            return found
-        await producer.client.force_metadata_update()
-        await asyncio.sleep(LOOK_AGAIN_S)
+
+    outputs: Mapping[TopicPartition, int] = field(default_factory=dict)
+    offsets: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.outputs) or self.offsets
+
+    def __str__(self) -> str:
+        places = [f"{tp.topic} {tp.partition}" for tp in sorted(self.outputs)]
+        return ", ".join([*places, "the group's offsets"] if self.offsets else places)
+
+    def also_in(self, other: "Hanging") -> "Hanging":
+        """What is open here and, since the same offset, in `other`."""
+        outputs = dict(self.outputs.items() & other.outputs.items())
+        return Hanging(outputs, self.offsets and other.offsets)
 
 
-async def end(
-    producer: AIOKafkaProducer,
-    outputs: Iterable[TopicPartition],
-    group: str,
-    offsets: dict[TopicPartition, OffsetAndMetadata],
-    *,
-    commit: bool,
-) -> None:
-    """Commit or abort what is open in `outputs` and of the group's `offsets`: with a transaction that writes nothing
-    there, so that its markers end what came before. Raises `KafkaError`."""
+NOTHING = Hanging()
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the transactions of one transactional id leave their marks."""
+
+    transactional_id: str
+    group: str
+    source: Partition
+    outputs: tuple[str, ...]
+
+    async def partitions(self, producer: AIOKafkaProducer) -> set[TopicPartition]:
+        """Every partition of the outputs. Raises `KafkaError`."""
+        return {TopicPartition(topic, n) for topic in self.outputs for n in await producer.partitions_for(topic)}
+
+
+async def look(
+    producer: AIOKafkaProducer, producer_id: int, places: Places, outputs: Iterable[TopicPartition]
+) -> tuple[Hanging, int | None]:
+    """What is open of a producer id none of whose transactions is under way, and the stable committed offset: None
+    without one, or where it is pending.
+
+    Waits for partitions without a leader: the caller brings the time limit. Raises `KafkaError`.
+    """
+    offset, pending = None, False
+    try:
+        offset = await asyncio.wait_for(stable_offset(producer.client, places.group, places.source), STABLE_S)
+    except asyncio.TimeoutError:
+        pending = True
+    return Hanging(await open_transactions(producer.client, producer_id, outputs), pending), offset
+
+
+async def forgotten_commit(producer: AIOKafkaProducer, places: Places) -> Hanging:
+    """What the id's latest transaction left open, if that was committed.
+
+    Call it before the producer is started: `InitProducerId` makes the coordinator forget whether it was. Waits and
+    raises as `look`.
+    """
+    latest = await latest_transaction(producer.client, places.transactional_id)
+    if latest is None or latest.state != "CompleteCommit":
+        return NOTHING
+    found, _ = await look(producer, latest.producer_id, places, await places.partitions(producer))
+    return found
+
+
+async def left_by_commit(producer: AIOKafkaProducer, places: Places, outputs: Iterable[TopicPartition]) -> Hanging:
+    """What a commit of this producer left open of `outputs`, once all its markers are written but those that the
+    broker forgot. Waits and raises as `look`."""
+    written = tuple(outputs)
+    found, _ = await look(producer, producer._txn_manager.producer_id, places, written)
+    if found:
+        await latest_transaction(producer.client, places.transactional_id)
+        found, _ = await look(producer, producer._txn_manager.producer_id, places, written)
+    return found
+
+
+async def end(producer: AIOKafkaProducer, hanging: Hanging, group: str, *, commit: bool) -> None:
+    """Commit or abort what hangs: with a transaction that writes nothing in the same places, so that its markers end
+    what came before. Raises `KafkaError`."""
+    manager = producer._txn_manager
     await producer.begin_transaction()
-    for tp in outputs:
-        producer._txn_manager.maybe_add_partition_to_txn(tp)
-    await producer.send_offsets_to_transaction(offsets, group)
+    for tp in hanging.outputs:
+        manager.maybe_add_partition_to_txn(tp)
+    while hanging.offsets and manager._txn_consumer_group is None and manager.is_in_transaction():
+        await producer._sender._do_add_offsets_to_txn(group)
     await (producer.commit_transaction() if commit else producer.abort_transaction())
-
-
-def _rows(response: Any) -> Iterable[tuple[TopicPartition, int, list[tuple[int, int]]]]:
-    """Partition, error code, and of each active producer its id and where its open transaction starts, or -1."""
-    for topic, partitions, _ in response.topics:
-        for number, code, _, producers, _ in partitions:
-            yield TopicPartition(topic, number), code, [(row[0], row[5]) for row in producers]
-
-
-def _raised(error: type[KafkaError], tp: TopicPartition) -> KafkaError:
-    if error is TopicAuthorizationFailedError:
-        return error(tp.topic)
-    return error(f"{tp.topic} {tp.partition}")

@@ -4,11 +4,13 @@ One transactional id per *input partition*, so that whoever is assigned a partit
 (docs/decisions/transactions.md):
 
 1. Fence: `InitProducerId` ends what was open under this id and bumps its epoch, so nobody else's transaction on
-   this partition can commit from now on. What the broker forgot to end is ended (`hanging_transactions`). Only then
-   is the committed offset read, once it is stable.
+   this partition can commit from now on. What the broker forgot to end is ended (`hanging_transactions`): committed if
+   the coordinator said before that it was committed, else aborted. Only then is the committed offset read, once it
+   is stable.
 2. Write: the outputs of one batch that answer this partition go whole into the open transaction. Nobody waits for
    the broker to acknowledge them, as nothing counts before the commit.
 3. Commit, every commit interval: once all is acknowledged, the offset after the last of them, then the transaction.
+   Nothing more is written before its markers are seen: what the broker forgot would share the fate of what comes next.
 4. Anything fails: the producer is dropped and 1 is done again. Now the stored offset says what became of the
    transaction. It is where the transaction was to bring it: committed. It is where the transaction began: what was
    written is written again. It is elsewhere: another worker took over, and this one starts over.
@@ -18,27 +20,32 @@ One transactional id per *input partition*, so that whoever is assigned a partit
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, KafkaError, MessageSizeTooLargeError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
 from streamapp.errors import PublishError
-from streamapp.kafka.hanging_transactions import end, hanging
+from streamapp.kafka.hanging_transactions import (
+    NOTHING,
+    Hanging,
+    Places,
+    end,
+    forgotten_commit,
+    left_by_commit,
+    look,
+)
 from streamapp.kafka.ledger import Partition, Span
 from streamapp.kafka.sending import BatchSender, Rejected, connect, discard, without
-from streamapp.kafka.stable_offsets import stable_offset
 from streamapp.types import OutgoingBatch
 
 log = logging.getLogger(__name__)
 
-STABLE_S = 1.0
-"""For a committed offset to be stable. `InitProducerId` answers after the former transaction's end, so that there
-is nothing to wait for but what the broker forgot to end."""
+Result = TypeVar("Result")
 
 
 class StartOver(PublishError):
@@ -65,13 +72,27 @@ class Transactional:
     timeout_s: float
     outputs: tuple[str, ...]
 
-    async def producer(self, partition: Partition, batch_bytes: int) -> AIOKafkaProducer:
+    def places(self, partition: Partition) -> Places:
+        """Where the partition's transactions leave their marks."""
+        transactional_id = f"{self.group}:{partition.topic}:{partition.number}"  # no topic has a colon
+        return Places(transactional_id, self.group, partition, self.outputs)
+
+    async def producer(
+        self,
+        partition: Partition,
+        batch_bytes: int,
+        before: Callable[[AIOKafkaProducer], Awaitable[None]] | None = None,
+    ) -> AIOKafkaProducer:
         """A producer that has fenced every other of this partition. Raises `PublishError`, and `Refused` where the
-        broker has no transactions or does not allow this one."""
+        broker has no transactions or does not allow this one.
+
+        before: is given the producer when it is connected and has fenced nobody yet.
+        """
         return await connect(
             self.options,
             batch_bytes,
-            transactional_id=f"{self.group}:{partition.topic}:{partition.number}",  # no topic has a colon
+            before,
+            transactional_id=self.places(partition).transactional_id,
             transaction_timeout_ms=int(self.timeout_s * 1000),
         )
 
@@ -87,6 +108,8 @@ class PartitionTransactions:
         self.committed: int | None = None
         """Offset that the group has stored; None without one."""
         self._partition, self._common, self._sender = partition, common, sender
+        self._places = common.places(partition)
+        self._forgotten = NOTHING
         self._turn = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
         self._begun = False
@@ -128,8 +151,10 @@ class PartitionTransactions:
             await asyncio.gather(*self._pending)
             await producer.send_offsets_to_transaction(offsets, self._common.group)
             self._target = target
+            outputs = set(producer._txn_manager.txn_partitions)
             await producer.commit_transaction()
             self._finish(target)
+            await self._in_time(self._confirm(producer, outputs))
 
     async def close(self) -> None:
         """Disconnect. What is open stays so until it times out, or until the partition's next holder ends it."""
@@ -189,30 +214,40 @@ class PartitionTransactions:
 
     async def _connect(self) -> int | None:
         self._begun = False
-        producer = self._producer = await self._common.producer(self._partition, self._sender.batch_bytes)
-        try:
-            return await asyncio.wait_for(self._settle(producer), self._common.timeout_s)
-        except asyncio.TimeoutError as error:
-            raise PublishError(f"the committed offset of {self._name()} could not be read") from error
+        producer = await self._common.producer(self._partition, self._sender.batch_bytes, self._remember)
+        self._producer = producer
+        return await self._in_time(self._settle(producer))
+
+    async def _remember(self, producer: AIOKafkaProducer) -> None:
+        """Keep what is to be committed until it is: a second `InitProducerId` would not learn of it any more."""
+        self._forgotten = await forgotten_commit(producer, self._places) or self._forgotten
 
     async def _settle(self, producer: AIOKafkaProducer) -> int | None:
         """The committed offset, once nothing is open under this id."""
+        outputs = await self._places.partitions(producer)
         while True:
-            left = await hanging(producer, self._common.outputs)
-            places = [f"{tp.topic} {tp.partition}" for tp in sorted(left)]
-            stored: int | None = None
-            try:
-                waits = stable_offset(producer.client, self._common.group, self._partition)
-                stored = await asyncio.wait_for(waits, STABLE_S)
-            except asyncio.TimeoutError:
-                places.append("the group's offsets")
-            if not places:
+            found, stored = await look(producer, producer._txn_manager.producer_id, self._places, outputs)
+            if not found:
+                self._forgotten = NOTHING
                 return stored
-            went_through = stored is not None and stored == self._target
-            outcome = "committed" if went_through else "aborted"
-            log.error("the broker left a transaction of %s open in %s: %s now", self._name(), places, outcome)
-            offsets = {TopicPartition(*self._partition): OffsetAndMetadata(stored or 0, "")}
-            await end(producer, left, self._common.group, offsets, commit=went_through)
+            committed = found.also_in(self._forgotten)
+            await self._end(producer, committed or found, commit=bool(committed))
+
+    async def _confirm(self, producer: AIOKafkaProducer, outputs: Collection[TopicPartition]) -> None:
+        while found := await left_by_commit(producer, self._places, outputs):
+            await self._end(producer, found, commit=True)
+
+    async def _end(self, producer: AIOKafkaProducer, found: Hanging, *, commit: bool) -> None:
+        outcome = "committed" if commit else "aborted"
+        log.error("the broker left a transaction of %s open in %s: %s now", self._name(), found, outcome)
+        await end(producer, found, self._common.group, commit=commit)
+
+    async def _in_time(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """No longer than a transaction may take. Raises `PublishError`."""
+        try:
+            return await asyncio.wait_for(work, self._common.timeout_s)
+        except asyncio.TimeoutError as error:
+            raise PublishError(f"the broker did not say in time what is open of {self._name()}") from error
 
     async def _put(self, producer: AIOKafkaProducer, unit: Unit) -> None:
         if not self._sender.careful:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Container, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
@@ -10,12 +11,14 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import BrokerUnavailable, ConfigError, PublishError
 from streamapp.kafka.app import group_id
-from streamapp.kafka.hanging_transactions import hanging
 from streamapp.kafka.ledger import Partition
 from streamapp.kafka.partition_transactions import Transactional
 from streamapp.kafka.sending import BATCH_BYTES, Refused, discard
 from streamapp.kafka.stable_offsets import stable_offset
+from streamapp.kafka.transaction_queries import open_transactions
 
+NOBODY = -1
+"""A producer id that no producer has."""
 ASK_S = 1.0
 """For an answer that may be held up by what the work itself copes with."""
 
@@ -49,13 +52,14 @@ async def check_transactions(
         raise ConfigError(_cannot(f"transactions are refused: {error}")) from error
     except PublishError as error:
         raise BrokerUnavailable(str(error)) from error
-    outputs = [topic for topic in common.outputs if topics is None or topic in topics]
-    source = Partition(settings.source.topics[0], 0)
+    outputs = tuple(topic for topic in common.outputs if topics is None or topic in topics)
+    places = replace(common, outputs=outputs).places(Partition(settings.source.topics[0], 0))
     try:
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(stable_offset(producer.client, common.group, source), ASK_S)
+            await asyncio.wait_for(stable_offset(producer.client, places.group, places.source), ASK_S)
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(hanging(producer, outputs), ASK_S)
+            partitions = await places.partitions(producer)
+            await asyncio.wait_for(open_transactions(producer.client, NOBODY, partitions), ASK_S)
     except TopicAuthorizationFailedError as error:
         raise ConfigError(_cannot(f"what is open in {error} may not be read")) from error
     except KafkaError as error:

@@ -82,7 +82,10 @@ async def forgotten(desk: Desk) -> AsyncIterator[Forgotten]:
     coordinator had left a partition out when it ended the transaction. The broker is told to allow it meanwhile."""
 
     async def leave_out(holder: PartitionTransactions) -> TransactionManager:
-        manager: TransactionManager = (await holder._open())._txn_manager
+        producer = await holder._open()
+        manager: TransactionManager = producer._txn_manager
+        await producer.partitions_for(desk.source)
+        manager.maybe_add_partition_to_txn(TopicPartition(desk.source, 0))  # what it does know of
         manager._txn_partitions.add(TopicPartition(desk.output, 0))
         return manager
 
@@ -107,6 +110,16 @@ async def verification(bootstrap_servers: str, enabled: str) -> AsyncIterator[No
     finally:
         await set_to("true")
         await admin.close()
+
+
+async def commits_and_dies(desk: Desk, holder: PartitionTransactions, offset: int) -> None:
+    """A commit after which the holder finds out nothing."""
+    producer = await holder._open()
+    await asyncio.gather(*holder._pending)
+    await producer.send_offsets_to_transaction(
+        {TopicPartition(desk.source, 0): OffsetAndMetadata(offset, "")}, desk.group
+    )
+    await producer.commit_transaction()
 
 
 @asynccontextmanager
@@ -269,6 +282,17 @@ async def test_offsets_that_the_broker_forgot_to_abort_hold_nobody_up(desk: Desk
 
 async def test_what_the_broker_forgot_to_commit_is_committed(desk: Desk, forgotten: Forgotten) -> None:
     holder = await desk.holder()
+    await forgotten(holder)
+    await holder.write(desk.unit(0, 3))
+    await holder.commit(None)
+    assert await desk.stands() == ([0, 1, 2], 3)
+    await holder.write(desk.unit(3, 5))
+    await holder.commit(None)
+    assert await desk.stands() == ([0, 1, 2, 3, 4], 5)
+
+
+async def test_a_forgotten_commit_whose_answer_was_lost_is_committed(desk: Desk, forgotten: Forgotten) -> None:
+    holder = await desk.holder()
     async with answer_lost(holder):
         await forgotten(holder)
         await holder.write(desk.unit(0, 3))
@@ -278,6 +302,47 @@ async def test_what_the_broker_forgot_to_commit_is_committed(desk: Desk, forgott
     await holder.write(desk.unit(3, 5))
     await holder.commit(None)
     assert await desk.stands() == ([0, 1, 2, 3, 4], 5)
+
+
+async def test_a_forgotten_commit_of_a_holder_that_died_is_committed(desk: Desk, forgotten: Forgotten) -> None:
+    before = await desk.holder()
+    await forgotten(before)
+    await before.write(desk.unit(0, 3))
+    await commits_and_dies(desk, before, 3)
+    after = await desk.holder()
+    assert after.committed == 3
+    await after.write(desk.unit(3, 5))
+    await after.commit(None)
+    assert await desk.stands() == ([0, 1, 2, 3, 4], 5)
+
+
+async def test_forgotten_offsets_of_a_holder_that_died_are_committed(desk: Desk, forgotten: Forgotten) -> None:
+    before = await desk.holder()
+    manager = (await before._open())._txn_manager
+    await before.write(desk.unit(0, 3))
+    await forgotten(before)
+    manager._txn_partitions.clear()  # the coordinator knows of the outputs, and not of the group
+    await before.write(desk.unit(3, 4))
+    manager._txn_consumer_group = desk.group
+    await commits_and_dies(desk, before, 4)
+    after = await desk.holder()
+    assert after.committed == 4
+    assert await desk.stands() == ([0, 1, 2, 3], 4)
+
+
+async def test_what_was_aborted_after_a_forgotten_commit_stays_aborted(desk: Desk, forgotten: Forgotten) -> None:
+    """Two holders in a row, and the second one could not say any more what became of the first one's."""
+    first = await desk.holder()
+    await forgotten(first)
+    await first.write(desk.unit(0, 3))
+    await commits_and_dies(desk, first, 3)
+    second = await desk.holder()
+    await forgotten(second)
+    await second.write(desk.unit(3, 5))
+    await asyncio.gather(*second._pending)
+    third = await desk.holder()
+    assert third.committed == 3
+    assert await desk.stands() == ([0, 1, 2], 3)
 
 
 async def test_the_stable_offset_is_not_read_while_a_transaction_may_change_it(desk: Desk) -> None:
