@@ -59,10 +59,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test that asks for the real broker carries its marker, whether or not its author thought of it."""
+    """A test that asks for the real broker carries its marker, whether or not its author thought of it.
+
+    Processes that share the tests (`--dist loadgroup`) have a version of the broker each.
+    """
     for item in items:
-        if set(REAL_BROKERS) & set(getattr(item, "fixturenames", ())):
+        for name in set(REAL_BROKERS) & set(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
+            if isinstance(item, pytest.Function):
+                item.add_marker(pytest.mark.xdist_group(item.callspec.params[name]))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -23,7 +23,7 @@ from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16,
 from streamapp.kafka.ledger import Partition
 
 UNSTABLE_OFFSET_COMMIT = 88
-LOOK_AGAIN_S = 0.02
+LOOK_AGAIN_S = 0.005
 
 _TRANSIENT = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
 
