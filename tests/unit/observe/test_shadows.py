@@ -1,7 +1,9 @@
 """Shadows against what was answered, with numbers worked out by hand. Scores are dyadic, so that sums are exact."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from streamapp.config.settings import PipelineSettings
 from streamapp.demo.scrape import Scrape
+from streamapp.observe.families import FAMILIES
 from streamapp.observe.metrics import Metrics, new_registry
 from streamapp.types import Failure, Routes, ScoreBlock, ScoredBatch, Variant
 
@@ -100,8 +103,9 @@ def test_a_shadow_is_compared_with_what_was_answered(metrics: Callable[..., Metr
 
 def test_a_decision_turns_at_a_half(metrics: Callable[..., Metrics], batch: Batch) -> None:
     made = metrics()
-    made.scored(batch([0, 0, 0], {0: 0.5, 1: 0.5, 2: 0.25}, {0: 0.75, 1: 0.4375, 2: 0.4375}, {}))
-    assert shadow(scrape(made), "agreeing_rows_total", "b", "a") == 2
+    answered, said = {0: 0.5, 1: 0.5, 2: 0.25, 3: 0.75}, {0: 0.75, 1: 0.4375, 2: 0.4375, 3: 0.5}
+    made.scored(batch([0, 0, 0, 0], answered, said, {}))
+    assert shadow(scrape(made), "agreeing_rows_total", "b", "a") == 3
 
 
 def test_two_shadows_of_one_row_are_each_compared_with_the_answer(
@@ -199,3 +203,10 @@ def test_another_wiring_is_compared_by_its_own_scores(metrics: Callable[..., Met
     wired = (THREE[0], THREE[1], replace(THREE[2], wiring="b"))
     made.scored(replace(batch([0], {0: 0.5}, {}, {0: 0.75}), variants=wired))
     assert shadow(scrape(made), "score_difference_sum", "c", "a") == 0.25
+
+
+def test_the_documentation_names_the_bins() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text()
+    said = text.partition("Differences are counted up to ")[2].partition(" and beyond")[0]
+    named = tuple(float(number) for number in re.findall(r"\d[\d.e-]*", said))
+    assert named == FAMILIES["streamapp_shadow_score_difference"].bounds
