@@ -3,8 +3,8 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +28,25 @@ SHADOWS = {"champion": 0.0, "challenger": 1.0, "broken": 0.5}
 
 
 @dataclass
-class Field:
+class Site:
     """One topic of events, and workers that answer them, each with a group and topics of its own."""
 
     bootstrap_servers: str
     folder: Path
     events: str
     outcomes: str
+    workers: list[ChildProcess] = field(default_factory=list)
 
-    async def start(self, name: str, variants: Sequence[str], port: int) -> ChildProcess:
+    async def start(self, name: str, variants: Sequence[str], port: int) -> None:
         """A worker that is ready, with its metrics on `port`."""
         topics = [f"{name}.predictions", f"{name}.dead"]
         await create_topics(self.bootstrap_servers, dict.fromkeys(topics, PARTITIONS))
         path, log = self.folder / f"{name}.yaml", self.folder / f"{name}.log"
         path.write_text(yaml.safe_dump(self.settings(name, variants, port)))
         worker = ChildProcess(python("-m", "streamapp", "run", str(path)), log=log)
+        self.workers.append(worker)
         await until(lambda: "is ready" in log.read_text() or worker.exit_status is not None)
         assert worker.exit_status is None, log.read_text()
-        return worker
 
     def settings(self, name: str, variants: Sequence[str], port: int) -> dict[str, Any]:
         quick = {"session.timeout.ms": 2000, "heartbeat.interval.ms": 400, "fetch.max.wait.ms": 20}
@@ -83,10 +84,12 @@ class Field:
 
 
 @pytest.fixture
-async def field(embedded_broker: EmbeddedBroker, tmp_path: Path, topic: Callable[[str], str]) -> Field:
-    found = Field(embedded_broker.bootstrap_servers, tmp_path, topic("events"), topic("outcomes"))
+async def site(embedded_broker: EmbeddedBroker, tmp_path: Path, topic: Callable[[str], str]) -> AsyncIterator[Site]:
+    found = Site(embedded_broker.bootstrap_servers, tmp_path, topic("events"), topic("outcomes"))
     await create_topics(found.bootstrap_servers, dict.fromkeys([found.events, found.outcomes], PARTITIONS))
-    return found
+    yield found
+    for worker in found.workers:
+        worker.stop(grace_s=0.0)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -113,20 +116,18 @@ def published(records: Sequence[ConsumerRecord]) -> list[tuple[Any, ...]]:
     return sorted((r.partition, r.key, value, tuple(r.headers)) for r, value in zip(records, timeless, strict=True))
 
 
-async def test_a_shadow_is_seen_in_metrics_and_nowhere_else(field: Field, topic: Callable[[str], str]) -> None:
+async def test_a_shadow_is_seen_in_metrics_and_nowhere_else(site: Site, topic: Callable[[str], str]) -> None:
     alone, beside = topic("alone"), topic("beside")
     plain_port, port = free_ports(2)
-    workers = await asyncio.gather(field.start(alone, ["champion"], plain_port), field.start(beside, [*BIASES], port))
-    try:
-        await field.feed()
-        judged: Mapping[str, Any] = {"variant": "champion"}
-        for each in (plain_port, port):
-            await page_once(each, lambda page: page.total("streamapp_quality_rows", **judged) == EVENTS)
-        page = await page_once(port, lambda page: page.total("streamapp_events_total") == EVENTS)
-        without = await page_once(plain_port, lambda page: page.total("streamapp_events_total") == EVENTS)
-    finally:
-        ended = [worker.stop(grace_s=10.0) for worker in workers]
-    assert ended == [0, 0]
+    await asyncio.gather(site.start(alone, ["champion"], plain_port), site.start(beside, [*BIASES], port))
+    await site.feed()
+
+    def through(page: Scrape) -> bool:
+        judged = page.total("streamapp_quality_rows", variant="champion")
+        return judged == page.total("streamapp_events_total") == EVENTS
+
+    without, page = await page_once(plain_port, through), await page_once(port, through)
+    assert [worker.stop(grace_s=10.0) for worker in site.workers] == [0, 0]
 
     def seen(family: str, variant: str, **labels: str) -> float:
         return page.total(f"streamapp_{family}", variant=variant, **labels)
@@ -151,10 +152,10 @@ async def test_a_shadow_is_seen_in_metrics_and_nowhere_else(field: Field, topic:
     assert not without.has("streamapp_shadow_compared_rows_total")
 
     assert page.total("streamapp_dead_letters_total") == 0
-    answers = [await read_all(field.bootstrap_servers, f"{name}.predictions") for name in (alone, beside)]
+    answers = [await read_all(site.bootstrap_servers, f"{name}.predictions") for name in (alone, beside)]
     assert len(answers[0]) == EVENTS
     assert published(answers[0]) == published(answers[1])
     for name in (alone, beside):
-        assert await read_all(field.bootstrap_servers, f"{name}.dead") == []
-        at = await committed(field.bootstrap_servers, name, field.events, PARTITIONS)
+        assert await read_all(site.bootstrap_servers, f"{name}.dead") == []
+        at = await committed(site.bootstrap_servers, name, site.events, PARTITIONS)
         assert at == dict.fromkeys(range(PARTITIONS), EVENTS // PARTITIONS)
