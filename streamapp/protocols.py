@@ -51,6 +51,16 @@ class OutcomeDecoder(Protocol):
 class Router(Protocol):
     """Keys to variants."""
 
+    @property
+    def weights(self) -> Sequence[float]:
+        """The share of the keys, in [0, 1], that each variant answers."""
+        ...
+
+    @property
+    def shadows(self) -> Sequence[float]:
+        """The share of the keys, in [0, 1], that each variant scores whoever answers them."""
+        ...
+
     def route(self, events: EventBatch) -> Routes:
         """Assign every healthy row to the variant that answers it and to the shadows that score it."""
         ...

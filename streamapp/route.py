@@ -29,6 +29,17 @@ class HashRouter:
         self._shares = tuple(shares)
         self._owners = deal([s.weight for s in shares]) if owners is None else owners
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The share of the keys, in [0, 1], that each variant answers."""
+        counts = np.bincount(self._owners, minlength=len(self._shares))
+        return tuple((counts / BUCKETS).tolist())
+
+    @property
+    def shadows(self) -> tuple[float, ...]:
+        """The share of the keys, in [0, 1], that each variant scores whoever answers them."""
+        return tuple(share.shadow for share in self._shares)
+
     def route(self, events: EventBatch) -> Routes:
         """Assign every healthy row; failed rows get NO_VARIANT and are scored by nobody."""
         answers = self._owners[buckets_of(events.routing_keys, self._salt)]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from streamapp.config.settings import PipelineSettings
 from streamapp.control.companion import ControlCompanion, artefacts_of
+from streamapp.control.readings import control_readings
 from streamapp.decode import build_outcome_decoder
 from streamapp.kafka.run import Companion, run_worker
 from streamapp.kafka.stats import WorkerStats
@@ -16,7 +17,7 @@ from streamapp.observe.gather import EvidenceGatherer
 from streamapp.observe.metrics import CONTENT_TYPE, Metrics, new_registry
 from streamapp.observe.observation import Observation
 from streamapp.observe.probes import Condition, probe_pages
-from streamapp.observe.sources import feature_readings
+from streamapp.observe.sources import feature_readings, serving_readings
 from streamapp.observe.tallies import Readings
 from streamapp.pipeline import Pipeline, variants_of
 from streamapp.sidepath import SidePath
@@ -64,6 +65,7 @@ class _Probes:
 
 
 def _work(settings: PipelineSettings, pipeline: Pipeline, metrics: Metrics, probes: _Probes) -> int:
+    metrics.read_from(serving_readings(lambda: pipeline.serving))
     metrics.read_from(feature_readings(lambda: pipeline.enricher.counts))
     metrics.read_from(probes.readings)
     gatherer = EvidenceGatherer(settings) if settings.control is not None else None
@@ -83,7 +85,9 @@ def _work(settings: PipelineSettings, pipeline: Pipeline, metrics: Metrics, prob
     def beside(worker: Worker) -> Companion | None:
         if settings.control is None or gatherer is None or pipeline.builder is None:
             return None
-        return ControlCompanion(settings, settings.control, pipeline, pipeline.builder, gatherer, worker)
+        companion = ControlCompanion(settings, settings.control, pipeline, pipeline.builder, gatherer, worker)
+        metrics.read_from(control_readings(companion.duty))
+        return companion
 
     return run_worker(
         settings,

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from streamapp.act.analysis import Tally
 from streamapp.act.commands import DeclaredVariant
-from streamapp.act.steps import Step
+from streamapp.act.steps import Step, Wait
 from streamapp.buckets import redeal
 from streamapp.errors import ControlError
 from streamapp.types import Int16, ServingPlan, Tenant
@@ -57,6 +57,11 @@ class Rollout(Struct, frozen=True, kw_only=True):
     def over(self) -> bool:
         """Whether nothing more will come of it."""
         return self.status in (PROMOTED, ABORTED)
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing goes on before a person says so."""
+        return not self.over and (self.status == PAUSED or self.current == Wait(None))
 
 
 class State(Struct, frozen=True, kw_only=True):

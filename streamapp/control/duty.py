@@ -100,11 +100,30 @@ class ControlDuty:
         self._joined = False
         self.name = f"{socket.gethostname()}-{os.getpid()}-{new_id()}"
         """This process, in reports and commands."""
+        self.applied = 0
+        """Commands that took effect while this worker followed."""
+        self.refused = 0
+        """Records that had none."""
 
     @property
     def state(self) -> State:
         """What the log has led to, as far as it was read."""
         return self._fold.state
+
+    @property
+    def revision(self) -> int:
+        """The place in the log up to which everything is in force here."""
+        return self._enforcer.revision
+
+    @property
+    def load_failures(self) -> int:
+        """Versions that could not be loaded here, counted each time."""
+        return self._enforcer.load_failures
+
+    @property
+    def leading(self) -> bool:
+        """Whether this worker is the leader now."""
+        return self._leads()
 
     async def join(self) -> None:
         """Return once everything that the log asks for is in force here.
@@ -167,6 +186,7 @@ class ControlDuty:
     def _take(self, offset: int, at_ms: int, value: bytes) -> None:
         before = self.state
         entry = self._fold.take(offset, at_ms, value)
+        self._count(entry)
         if entry.refusal:
             log.info("control command at %d has no effect: %s", offset, entry.refusal)
         elif entry.command is not None:
@@ -176,6 +196,13 @@ class ControlDuty:
         if self.state is not before and self._joined:
             self._aim()
             self._unsaved.set()
+
+    def _count(self, entry: Entry) -> None:
+        """What was read to catch up is history, and would look like news on a graph."""
+        if self._joined and entry.refusal:
+            self.refused += 1
+        elif self._joined:
+            self.applied += 1
 
     def _aim(self) -> None:
         """Let what serves and what is gathered follow the state."""

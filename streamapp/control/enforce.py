@@ -77,6 +77,8 @@ class Enforcer:
         self._changed = asyncio.Event()
         self.revision = 0
         """The newest plan of which everything is loaded and in force."""
+        self.load_failures = 0
+        """Loads that failed since the start."""
 
     @property
     def failed(self) -> tuple[Failed, ...]:
@@ -136,6 +138,7 @@ class Enforcer:
             self._enforce(self._wanted)
 
     def _refuse(self, tenant: Tenant, reason: str) -> None:
+        self.load_failures += 1
         plan = self._wanted
         variants = [variant for variant, asked in plan.tenants.items() if asked == tenant] if plan is not None else []
         for variant in variants:

@@ -18,21 +18,59 @@ class Family:
 _LATENCY = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _STAGE = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
 _ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0)
+_DIFFERENCE = (0.0, 1e-6, 1e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0, 100.0, 1000.0)
 _AGE = (1.0, 10.0, 60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0, 604800.0)
 
 CATALOGUE: tuple[Family, ...] = (
     Family("streamapp_model_info", "gauge", ("variant", "model_name", "model_version"), "1 for each variant served"),
+    Family("streamapp_variant_weight_ratio", "gauge", ("variant",), "share of the keys that the variant answers"),
+    Family(
+        "streamapp_variant_shadow_ratio", "gauge", ("variant",), "share of the keys that the variant scores as shadow"
+    ),
     Family("streamapp_events_total", "counter", (), "events answered, as prediction or dead letter, and acknowledged"),
     Family("streamapp_observed_events_total", "counter", (), "events that the observers saw; drops are the difference"),
     Family("streamapp_predictions_total", "counter", ("variant",), "answers, by the variant that gave them"),
     Family("streamapp_scored_rows_total", "counter", ("variant",), "rows scored, as answer or as shadow"),
+    Family(
+        "streamapp_failed_rows_total",
+        "counter",
+        ("variant",),
+        "rows that the variant could not score, as answer or as shadow",
+    ),
     Family("streamapp_dead_letters_total", "counter", ("stage", "code"), "events without an answer, by cause"),
     Family(
         "streamapp_late_rows_total", "counter", ("policy",), "events past their deadline, by what was done with them"
     ),
+    Family("streamapp_shadow_rows_total", "counter", ("variant",), "rows scored as shadow"),
     Family("streamapp_shadow_failures_total", "counter", ("variant",), "rows that a shadow failed to score"),
+    Family(
+        "streamapp_shadow_compared_rows_total",
+        "counter",
+        ("variant", "answered_by"),
+        "rows that the shadow has scored and the other variant answered",
+    ),
+    Family(
+        "streamapp_shadow_agreeing_rows_total",
+        "counter",
+        ("variant", "answered_by"),
+        "such rows on which both decide alike: score above or below 0.5",
+    ),
+    Family(
+        "streamapp_shadow_score_difference",
+        "histogram",
+        ("variant", "answered_by"),
+        "absolute difference of the two scores of such rows",
+        _DIFFERENCE,
+    ),
     Family("streamapp_batch_rows", "histogram", (), "rows per micro-batch", _ROWS),
     Family("streamapp_stage_seconds", "histogram", ("stage",), "seconds that a batch spent in a stage", _STAGE),
+    Family(
+        "streamapp_model_seconds",
+        "histogram",
+        ("variant",),
+        "seconds that the model took for its rows of a batch",
+        _STAGE,
+    ),
     Family(
         "streamapp_end_to_end_seconds", "histogram", (), "from the record's timestamp to its score, seconds", _LATENCY
     ),
@@ -79,6 +117,37 @@ CATALOGUE: tuple[Family, ...] = (
     Family("streamapp_observe_dropped_batches_total", "counter", (), "batches that the observers had no time for"),
     Family("streamapp_observe_failed_batches_total", "counter", (), "batches that an observer failed on"),
     Family("streamapp_alerts_dropped_total", "counter", (), "signals that could not be published"),
+    Family(
+        "streamapp_control_revision", "gauge", (), "place in the control log up to which everything is in force here"
+    ),
+    Family(
+        "streamapp_control_log_revision",
+        "gauge",
+        (),
+        "place in the control log after the last command that took effect",
+    ),
+    Family("streamapp_control_leader", "gauge", (), "1 if this worker leads, else 0"),
+    Family(
+        "streamapp_control_commands_total",
+        "counter",
+        ("result",),
+        "records of the control log since this worker joined: applied, refused",
+    ),
+    Family(
+        "streamapp_control_load_failures_total",
+        "counter",
+        (),
+        "versions that could not be fetched, verified, loaded or wired here",
+    ),
+    Family(
+        "streamapp_rollout_phase",
+        "gauge",
+        ("model_name", "phase"),
+        "1 for the phase of the latest rollout, 0 for the others: "
+        "loading, progressing, waiting, paused, promoted, aborted",
+    ),
+    Family("streamapp_rollout_step", "gauge", ("model_name",), "the step that it is in, from 1; 0 while loading"),
+    Family("streamapp_rollout_steps", "gauge", ("model_name",), "how many steps it has"),
     Family("streamapp_drift_signals_total", "counter", ("variant", "detector", "feature"), "signals within budget"),
     Family("streamapp_drift_suppressed_total", "counter", ("variant",), "signals beyond the alarm budget"),
     Family(

@@ -41,7 +41,7 @@ class Metrics(Collector):
         self._timed_lock, self._scored_lock = Lock(), Lock()
         self._timed = Tallies()
         self._timed.count("streamapp_events_total", (), 0)
-        self._scored = ScoredTallies(variants, feast_project or settings.name)
+        self._scored = ScoredTallies(settings, variants, feast_project or settings.name)
         if settings.batching.deadline_ms is not None:
             self._scored.count("streamapp_late_rows_total", (settings.batching.late_policy,), 0)
         self._sources: list[Callable[[], Readings]] = []

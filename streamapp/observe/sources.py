@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from streamapp.observe.tallies import Readings
+from streamapp.protocols import Serving
 
 
 class FeatureCounts(Protocol):
@@ -52,6 +53,22 @@ def feature_readings(counts: Callable[[], FeatureCounts]) -> Callable[[], Readin
             "streamapp_store_reads_total": {(): now.store_reads},
             "streamapp_store_failures_total": {(): now.store_failures},
             "streamapp_cache_entities": {(view,): n for view, n in (now.cached_entities or {}).items()},
+        }
+
+    return read
+
+
+def serving_readings(serving: Callable[[], Serving]) -> Callable[[], Readings]:
+    """A source for `Metrics.read_from` over what answers the next batch."""
+
+    def read() -> Readings:
+        now = serving()
+        weights = zip(now.variants, now.router.weights, strict=True)
+        shadows = zip(now.variants, now.router.shadows, strict=True)
+        return {
+            "streamapp_model_info": {(v.name, v.model_name, v.model_version): 1 for v in now.variants},
+            "streamapp_variant_weight_ratio": {(variant.name,): weight for variant, weight in weights},
+            "streamapp_variant_shadow_ratio": {(variant.name,): share for variant, share in shadows},
         }
 
     return read

@@ -10,7 +10,6 @@ from streamapp.act.commands import Declare, Deploy
 from streamapp.act.state import ABORTED, PROMOTED, Rollout, State
 from streamapp.control.client import ControlClient
 from streamapp.control.fold import Entry
-from streamapp.rollout.words import waits
 
 
 class Outcome(IntEnum):
@@ -42,7 +41,7 @@ async def follow(client: ControlClient, id: str, seen: int, say: Callable[[Entry
                 say(entry)
             if rollout is not None and rollout.over:
                 return (Outcome.PROMOTED if rollout.status == PROMOTED else Outcome.ABORTED), rollout
-        if rollout is not None and waits(rollout):
+        if rollout is not None and rollout.waits:
             return Outcome.WAITS, rollout
         await client.changed(known)
 

@@ -10,7 +10,7 @@ from streamapp.act.state import Rollout, State
 from streamapp.control.fold import Entry
 from streamapp.plain import iso, safe
 from streamapp.rollout.history import Line
-from streamapp.rollout.words import version_of, waits, what, where, why
+from streamapp.rollout.words import version_of, what, where, why
 
 
 def print_status(state: State, models: Iterable[str], *, as_json: bool) -> None:
@@ -33,7 +33,7 @@ def print_rollout(rollout: Rollout, *, as_json: bool) -> None:
         return
     reason = f" ({rollout.reason})" if rollout.reason else ""
     _say(f"rollout {rollout.id} of {rollout.model} to version {rollout.version}: {_stands(rollout)}{reason}")
-    if waits(rollout):
+    if rollout.waits:
         _say(f"it waits for a person: streamapp rollout resume|promote|abort {rollout.model}")
 
 
@@ -101,7 +101,7 @@ def _variants(state: State, model: str) -> list[dict[str, Any]]:
 def _rollout(rollout: Rollout | None) -> Any:
     if rollout is None:
         return None
-    return {**msgspec.to_builtins(rollout), "where": where(rollout), "waits": waits(rollout)}
+    return {**msgspec.to_builtins(rollout), "where": where(rollout), "waits": rollout.waits}
 
 
 def _entry(line: Line) -> dict[str, Any]:

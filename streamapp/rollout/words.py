@@ -29,11 +29,6 @@ def where(rollout: Rollout) -> str:
     return f"{rollout.step + 1}/{count} {step_words(step)}{looks}"
 
 
-def waits(rollout: Rollout) -> bool:
-    """Whether nothing goes on before a person says so."""
-    return not rollout.over and (rollout.status == "paused" or rollout.current == Wait(None))
-
-
 def version_of(state: State, variant: str) -> str:
     """Which version a variant serves."""
     tenant = state.tenants[variant]

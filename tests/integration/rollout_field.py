@@ -97,11 +97,11 @@ class Field:
         said = {"registered_by": "test", "registered_at": "2026-01-01T00:00:00Z"}
         self.registry.add(Manifest(MODEL, version, "onnx", file.path, (file,), (x,), (y,), **said), folder)
 
-    def start(self) -> ChildProcess:
+    def start(self, *changes: str) -> ChildProcess:
         number = len(self.workers)
+        changed = [f"--set={change}" for change in (f"kafka.client.id=worker-{number}", *changes)]
         worker = ChildProcess(
-            python("-m", "streamapp", "run", str(self.pipeline), f"--set=kafka.client.id=worker-{number}"),
-            log=self.folder / f"worker-{number}.log",
+            python("-m", "streamapp", "run", str(self.pipeline), *changed), log=self.folder / f"worker-{number}.log"
         )
         self.workers.append(worker)
         return worker

@@ -70,16 +70,6 @@ def test_a_label_is_credited_to_the_version_that_made_the_prediction(
     assert quality["challenger"]["rows"] == 0
 
 
-def test_metrics_name_what_serves(pipeline: Make, scored_batch: Batch) -> None:
-    settings = pipeline()
-    metrics = Metrics(settings, OLD, new_registry())
-    observation = Observation(settings, OLD, metrics)
-    observation.observe(replace(scored_batch(5), variants=NEXT))
-    page = metrics.render().decode()
-    assert 'streamapp_model_info{model_name="flights",model_version="3",variant="challenger"} 1.0' in page
-    assert 'model_version="1"' not in page
-
-
 def test_evidence_counts_answers_failures_and_labels(
     observation: Observation, gatherer: EvidenceGatherer, scored_batch: Batch
 ) -> None:

@@ -31,11 +31,9 @@ def metrics(pipeline: Make, variants: tuple[Variant, ...]) -> Metrics:
     return Metrics(pipeline(), variants, new_registry(), "flights_repo")
 
 
-def test_variants_start_at_zero_and_say_what_they_serve(metrics: Metrics) -> None:
+def test_variants_start_at_zero(metrics: Metrics) -> None:
     assert _value(metrics, "streamapp_events_total") == 0
     assert _value(metrics, "streamapp_predictions_total", variant="champion") == 0
-    info = {"variant": "challenger", "model_name": "flights", "model_version": "2"}
-    assert _value(metrics, "streamapp_model_info", **info) == 1
 
 
 def test_a_batch_is_counted_by_variant(metrics: Metrics, scored_batch: Callable[..., ScoredBatch]) -> None:

@@ -55,7 +55,7 @@ def test_outcomes_turn_into_quality_per_variant(
 
 
 def test_shadows_are_judged_too(pipeline: Make, scored_batch: Batch, variants: tuple[Variant, ...]) -> None:
-    observation, _ = _observation(pipeline(), variants)
+    observation, metrics = _observation(pipeline(), variants)
     scores = np.random.RandomState(1).random_sample(200)
     batch = scored_batch(200, scores=scores, shadow=True)
     observation.observe(batch)
@@ -63,6 +63,9 @@ def test_shadows_are_judged_too(pipeline: Make, scored_batch: Batch, variants: t
     quality = observation.quality()
     assert quality["challenger"]["rows"] == 200
     assert quality["champion"]["rows"] == (batch.routes.answers == 0).sum()
+    page = metrics.render().decode()
+    assert 'streamapp_quality_rows{variant="challenger"} 200.0' in page
+    assert 'streamapp_quality_auc{variant="challenger"} 1.0' in page
 
 
 def test_quality_is_of_the_last_rows(pipeline: Make, scored_batch: Batch, variants: tuple[Variant, ...]) -> None:
