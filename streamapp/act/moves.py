@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from streamapp.act.analysis import Tally
 from streamapp.act.commands import Deploy, Start
 from streamapp.act.state import LOADING, PAUSED, PROMOTED, Rollout, State, with_weights
-from streamapp.act.steps import SetShadow, SetWeight, Step
+from streamapp.act.steps import SetShadow, SetWeight, Step, Wait
 
 
 def begin(state: State, command: Start | Deploy, steps: tuple[Step, ...], revision: int) -> State:
@@ -41,7 +41,9 @@ def enter(state: State, rollout: Rollout, index: int, at_ms: int, revision: int)
             state = shadow(state, rollout.candidate, step.share / 100)
             rollout = replace(rollout, shadow=step.share)
         else:
-            begun = replace(rollout, step=index, since_ms=at_ms, epoch=revision, tally=Tally(), measured=0)
+            # What was sent before there was anything to resume must not resume this.
+            turn = rollout.turn + (step == Wait(None))
+            begun = replace(rollout, step=index, since_ms=at_ms, epoch=revision, turn=turn, tally=Tally(), measured=0)
             return put(state, begun)
         index += 1
     if index == LOADING:

@@ -24,8 +24,8 @@ class Rollout(Struct, frozen=True, kw_only=True):
 
     stable, candidate: the variants. before: what the candidate served before. step: index into `steps`, from `LOADING`
     to `len(steps)`, when they are through. weight, shadow: the candidate's, per cent. since_ms: when this step began.
-    epoch: the place in the log from which evidence counts. turn: how often it was paused or resumed. reason: of what
-    changed last.
+    epoch: the place in the log from which evidence counts. turn: how often it was paused or resumed, or came to wait
+    for a person. reason: of what changed last.
     """
 
     id: str

@@ -140,8 +140,8 @@ def shares_no_transactional_id() -> None:
     """Exactly once: every producer has a transactional id of its own, so that nobody fences anybody."""
     really_produce = Transactional.producer
 
-    async def producer(self: Transactional, partition: Partition, batch_bytes: int) -> AIOKafkaProducer:
-        return await really_produce(replace(self, group=f"{self.group}-{uuid4().hex}"), partition, batch_bytes)
+    async def producer(self: Transactional, *arguments: Any) -> AIOKafkaProducer:
+        return await really_produce(replace(self, group=f"{self.group}-{uuid4().hex}"), *arguments)
 
     Transactional.producer = producer  # type: ignore[method-assign]
 

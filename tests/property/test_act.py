@@ -108,6 +108,19 @@ def test_whoever_starts_from_a_snapshot_comes_to_the_same_state(data):
     assert state == log.state
 
 
+def test_a_resume_that_came_too_early_does_not_count_later():
+    log = MemoryLog()
+    assert log.write(Declare, expects=0, variants=FILE) is None
+    fields = {"expects": log.state.models["m"], "model": "m", "version": "2", "tenant": Tenant("a", "2")}
+    assert log.write(Start, **fields, steps=(Wait(),)) is None
+    rollout = log.state.rollouts["m"]
+    assert log.write(Resume, rollout=rollout.id, turn=rollout.turn) is not None
+    early = log.values[-1]
+    assert log.write(Advance, rollout=rollout.id, turn=rollout.turn, step=rollout.step) is None
+    assert isinstance(log.append(early), Refusal)
+    assert not log.state.rollouts["m"].over
+
+
 @settings(max_examples=200)
 @given(st.data())
 def test_a_command_that_is_written_again_is_refused(data):

@@ -74,7 +74,7 @@ def test_a_canary_goes_step_by_step_and_is_promoted(log):
     assert look(log, id, 1) is None
     assert look(log, id, 2) is None
     assert log.state.table == "0x5000,1x5000"
-    assert log.write(Resume, rollout=id, turn=0) is None
+    assert log.write(Resume, rollout=id, turn=1) is None
     assert log.state.tenants == {"champion": NEW, "champion-canary": OLD}
     assert log.state.table == "0x10000"
     assert log.state.rollouts["scorer"].status == "promoted"
