@@ -27,5 +27,17 @@ def iso_of_text(text: str, what: str) -> str:
         raise RegistryError(f"{what}: {text!r} is no ISO 8601 time, such as 2013-01-01 or 2013-01-01T05:00Z") from None
 
 
+def ms_of_iso(text: str) -> int:
+    """Raises `RegistryError`.
+
+    >>> ms_of_iso("2013-01-01T05:00:00Z")
+    1357016400000
+    """
+    try:
+        return round(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+    except ValueError:
+        raise RegistryError(f"{text!r} is no ISO 8601 time") from None
+
+
 def _text(instant: datetime) -> str:
     return instant.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

@@ -6,7 +6,7 @@ from enum import IntEnum
 from msgspec.structs import replace
 
 from streamapp.act.apply import Refusal, apply
-from streamapp.act.commands import Declare, Deploy
+from streamapp.act.commands import Aliased, Declare, Deploy
 from streamapp.act.state import ABORTED, PROMOTED, Rollout, State
 from streamapp.control.client import ControlClient
 from streamapp.control.fold import Entry
@@ -19,6 +19,7 @@ class Outcome(IntEnum):
     PROMOTED = 0
     ABORTED = 1
     WAITS = 3
+    TIMED_OUT = 4
 
 
 async def follow(client: ControlClient, id: str, seen: int, say: Callable[[Entry], None]) -> tuple[Outcome, Rollout]:
@@ -59,7 +60,7 @@ def _superseded(rollout: Rollout | None, entry: Entry) -> Rollout | None:
 
 def _about(entry: Entry, id: str, rollout: Rollout | None) -> bool:
     command = entry.command
-    if command is None or isinstance(command, Declare):
+    if command is None or isinstance(command, Declare | Aliased):
         return False
     if getattr(command, "rollout", command.id) == id:
         return True

@@ -26,6 +26,11 @@ CONNECT_S = 10.0
 class Versions(Protocol):
     """The model registry, as far as a rollout asks it."""
 
+    def resolve(self, model: str, reference: str) -> str:
+        """The version that `reference` means: a version, an alias or `@alias`. Raises a `StreamappError` where there is
+        none."""
+        ...
+
     def feature_service(self, model: str, version: str) -> str | None:
         """The feature service that the version was trained with, None if its manifest names none. Raises a
         `StreamappError` where there is no such version."""
