@@ -11,7 +11,7 @@ from streamapp.act.lead import Look, Pen, next_command
 from streamapp.act.state import Rollout, State
 from streamapp.act.steps import Analyse, Explore, Wait
 from streamapp.control.fold import Fold
-from streamapp.errors import ContractError, ModelLoadError
+from streamapp.errors import ContractError, ModelLoadError, UnknownVersion
 from streamapp.rollout.reach import Reach
 from streamapp.testing import ManualClock
 
@@ -106,11 +106,20 @@ def _lasts_s(rollout: Rollout) -> float:
 
 @dataclass
 class Shelf:
-    """The versions of one model: version -> its feature service. torn: versions that do not fit."""
+    """The versions of one model: version -> its feature service. torn: versions that do not fit. aliases: alias ->
+    version."""
 
     services: Mapping[str, str | None]
     torn: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
     checked: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def resolve(self, model: str, reference: str) -> str:
+        if reference in self.services:
+            return reference
+        if reference.removeprefix("@") not in self.aliases:
+            raise UnknownVersion(f"model `{model}` has no version or alias {reference}")
+        return self.aliases[reference.removeprefix("@")]
 
     def feature_service(self, model: str, version: str) -> str | None:
         if version not in self.services:

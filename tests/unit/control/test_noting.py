@@ -1,5 +1,7 @@
 """When a leader tries again, and what it puts on record."""
 
+from itertools import pairwise
+
 import pytest
 
 from streamapp.act.commands import Aliased, AnyCommand
@@ -56,7 +58,7 @@ async def test_the_pauses_double_up_to_the_longest(clock):
         if away.asked > len(tried_s):
             tried_s.append(clock.monotonic_s())
         clock.advance(1)
-    pauses_s = [after - before for before, after in zip(tried_s, tried_s[1:], strict=False)]
+    pauses_s = [after - before for before, after in pairwise(tried_s)]
     assert pauses_s == [1, 2, 4, 8, 16, 32, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
 
 
