@@ -75,6 +75,13 @@ async def test_a_record_that_is_not_acknowledged_is_written_again(clock):
     assert len(writer.written) == 2
 
 
+async def test_that_it_is_away_is_written_once_whoever_leads(clock):
+    away, writer = Away(), Writer()
+    said = Promotion(id="r1", by="ann", since_ms=0, revision=4, version="2", before="1", reason="not moved: away")
+    await noting(away, writer, clock).once(State(promotions={"fraud": said}))
+    assert (away.asked, writer.written) == (1, [])
+
+
 async def test_what_is_settled_is_left_alone(clock):
     away = Away()
     settled = Promotion(id="r1", by="ann", since_ms=0, revision=4, version="2", before="1", settled=True)

@@ -107,6 +107,15 @@ def test_what_was_moved_away_after_the_promotion_is_not_moved_again(registry, cl
     assert registry.resolve("fraud", "champion") == "1"
 
 
+def test_nor_is_it_where_the_leader_s_clock_is_behind(registry):
+    """All its steps look older than the rollout."""
+    registry.point("fraud", "champion", "1", "ana")
+    registrar = Registrar(registry, "champion")
+    registrar.note("fraud", promotion())
+    registry.point("fraud", "champion", "5", "bob")
+    assert registrar.note("fraud", promotion()).startswith("champion -> 2, before 1; 5 since: bob moved it at")
+
+
 def test_a_leader_that_slept_does_not_undo_what_was_rolled_out_since(registry, clock):
     """It noted nothing for the deployment of 1, which a person did; then 2 was promoted, and it woke up."""
     registry.point("fraud", "champion", "2", "ana")
