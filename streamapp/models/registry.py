@@ -130,10 +130,10 @@ class Registry:
         there = self.version(model, version)
         return True if there == manifest else self._same(manifest, there)
 
-    def point(self, model: str, alias: str, version: str, who: str, when: Condition | None = None) -> Alias:
+    def point(self, model: str, alias: str, version: str, who: str, provided: Condition | None = None) -> Alias:
         """Let an alias mean `version` from now on; a repetition changes nothing.
 
-        when: asked with the alias that is there at that moment, if there is one; where it says no, nothing changes.
+        provided: asked with the alias that is there at that moment, if there is one; where it says no, nothing changes.
         Returns the alias as it is then. Raises `UnknownVersion`, and `RegistryError` for an alias that is called like a
         version.
         """
@@ -141,18 +141,18 @@ class Registry:
         self.version(model, version)
         if self._storage.exists(f"{model}/{alias}/{MANIFEST}"):
             raise RegistryError(f"`{alias}` is a version of model `{model}`; an alias needs a name of its own")
-        self._storage.change(alias_path(model, alias), self._step(model, alias, version, who, when))
+        self._storage.change(alias_path(model, alias), self._step(model, alias, version, who, provided))
         now = self._alias(model, alias)
-        if now is None or (now.version != version and when is None):
+        if now is None or (now.version != version and provided is None):
             raise RegistryError(f"alias `{alias}` of model `{model}` was moved by somebody else at the same time")
         return now
 
     def _step(
-        self, model: str, alias: str, version: str, who: str, when: Condition | None = None
+        self, model: str, alias: str, version: str, who: str, provided: Condition | None = None
     ) -> Callable[[bytes | None], bytes | None]:
         def edit(content: bytes | None) -> bytes | None:
             before = decode_alias(content, f"{self.url}/{alias_path(model, alias)}") if content is not None else None
-            if before is not None and (before.version == version or not (when is None or when(before))):
+            if before is not None and (before.version == version or not (provided is None or provided(before))):
                 return None
             return encode_alias(moved(before, alias, version, who, iso_of_ms(self._clock.now_ms())))
 

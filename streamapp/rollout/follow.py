@@ -1,6 +1,8 @@
 """A rollout, watched until it is over or waits for a person."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
 
 from msgspec.structs import replace
@@ -11,6 +13,8 @@ from streamapp.act.state import ABORTED, PROMOTED, Rollout, State
 from streamapp.control.client import ControlClient
 from streamapp.control.fold import Entry
 from streamapp.rollout.words import waits
+
+ALIAS_S = 5.0
 
 
 class Outcome(IntEnum):
@@ -46,6 +50,27 @@ async def follow(client: ControlClient, id: str, seen: int, say: Callable[[Entry
         if rollout is not None and waits(rollout):
             return Outcome.WAITS, rollout
         await client.changed(known)
+
+
+async def until_aliased(client: ControlClient, rollout: Rollout, say: Callable[[Entry], None]) -> None:
+    """Say what became of the registry's alias after this rollout's promotion, for which at most `ALIAS_S` seconds are
+    waited: the registry may be away, and nobody may lead."""
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(_until_aliased(client, rollout, say), ALIAS_S)
+
+
+async def _until_aliased(client: ControlClient, rollout: Rollout, say: Callable[[Entry], None]) -> None:
+    known = 0
+    promotion = client.state.promotions.get(rollout.model)
+    while promotion is not None and promotion.id == rollout.id:
+        for entry in client.entries[known:]:
+            known += 1
+            command = entry.command
+            if isinstance(command, Aliased) and command.promotion == promotion.revision and not entry.refusal:
+                say(entry)
+                return
+        await client.changed(known)
+        promotion = client.state.promotions.get(rollout.model)
 
 
 def _superseded(rollout: Rollout | None, entry: Entry) -> Rollout | None:

@@ -9,8 +9,9 @@ from streamapp.act.state import Rollout, State
 from streamapp.config.rollout import RolloutSettings
 from streamapp.config.settings import PipelineSettings
 from streamapp.control.client import ControlClient
+from streamapp.control.fold import Entry
 from streamapp.errors import ConfigError, ControlError
-from streamapp.rollout.follow import Outcome, follow
+from streamapp.rollout.follow import Outcome, follow, until_aliased
 from streamapp.rollout.history import lines
 from streamapp.rollout.reach import Reach
 from streamapp.rollout.send import Sender, latest
@@ -50,7 +51,7 @@ async def start(
         seen = len(client.entries)
         begun = await Sender(client, reach).start(model, version, tenant, steps, reason)
         if wait:
-            return await _watch(client, begun, seen, timeout_s, as_json=as_json)
+            return await _watch(client, reach, begun, seen, timeout_s, as_json=as_json)
         print_rollout(begun, as_json=as_json)
         return 0
 
@@ -88,7 +89,7 @@ async def status(
         rollout = latest(client.state, found[0])
         seen = len(client.entries)
         print_rollout(rollout, as_json=as_json)
-        return await _watch(client, rollout, seen, timeout_s, as_json=as_json)
+        return await _watch(client, reach, rollout, seen, timeout_s, as_json=as_json)
 
 
 async def history(reach: Reach, model: str | None, *, as_json: bool = False) -> int:
@@ -100,12 +101,18 @@ async def history(reach: Reach, model: str | None, *, as_json: bool = False) -> 
         return 0
 
 
-async def _watch(client: ControlClient, begun: Rollout, seen: int, timeout_s: float | None, *, as_json: bool) -> int:
-    following = follow(client, begun.id, seen, lambda entry: print_entry(entry, begun.model, as_json=as_json))
+async def _watch(
+    client: ControlClient, reach: Reach, begun: Rollout, seen: int, timeout_s: float | None, *, as_json: bool
+) -> int:
+    def say(entry: Entry) -> None:
+        print_entry(entry, begun.model, as_json=as_json)
+
     try:
-        outcome, rollout = await asyncio.wait_for(following, timeout_s)
+        outcome, rollout = await asyncio.wait_for(follow(client, begun.id, seen, say), timeout_s)
     except asyncio.TimeoutError:
         outcome, rollout = Outcome.TIMED_OUT, client.state.rollout(begun.id) or begun
+    if outcome is Outcome.PROMOTED and reach.aliased:
+        await until_aliased(client, rollout, say)
     print_rollout(rollout, as_json=as_json)
     if outcome is Outcome.TIMED_OUT and not as_json:
         print_goes_on(rollout)

@@ -132,9 +132,9 @@ def test_a_leader_that_slept_does_not_undo_what_was_rolled_out_since(registry, c
 class Overtaken(Registry):
     """Bob is faster than whoever moves an alias."""
 
-    def point(self, model, alias, version, who, when=None):
+    def point(self, model, alias, version, who, provided=None):
         super().point(model, alias, "5", "bob")
-        return super().point(model, alias, version, who, when)
+        return super().point(model, alias, version, who, provided)
 
 
 def test_somebody_faster_between_look_and_write_wins(registry, clock, tmp_path):

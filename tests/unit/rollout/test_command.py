@@ -66,6 +66,16 @@ def test_a_good_version_is_followed_to_its_promotion(command, log):
     )
 
 
+def test_who_waits_for_a_promotion_waits_for_its_alias_too(command, log):
+    log.leads, log.notes, log.evidence = True, True, GOOD
+    status, out, _ = command("start", "fraud", "--to", "2", *CANARY, "--wait")
+    assert status == 0
+    assert out.splitlines()[-2:] == [
+        "2023-11-14T22:13:40.000Z  w1  alias  champion -> 2",
+        "rollout 0123456789ab of fraud to version 2: promoted (all steps are through)",
+    ]
+
+
 def test_a_bad_version_is_taken_back_with_status_1(command, log):
     log.leads, log.evidence = True, {**GOOD, "log_loss": 0.7}
     status, out, err = command("start", "fraud", "--to", "2", *CANARY, "--wait")
