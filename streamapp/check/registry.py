@@ -56,10 +56,12 @@ def _check_alias(registry: Registry, control: ControlSettings, model: str, state
     if alias is None or promotion is None or alias.version == promotion.version:
         return
     reason = f" ({promotion.reason})" if promotion.reason else ""
+    move = f"streamapp models alias {model} {alias.alias} {promotion.version}, unless somebody means it to be so"
+    register = f"streamapp models register {model} PATH --version {promotion.version}, and then "
     yield warning(
         "registry",
         f"alias `{alias.alias}` of {model} is {alias.version}, but version {promotion.version} answers{reason}",
-        f"streamapp models alias {model} {alias.alias} {promotion.version}, unless somebody means it to be so",
+        move if promotion.version in registry.versions(model) else register + move,
     )
 
 

@@ -98,7 +98,7 @@ class ControlDuty:
         self._fold = Fold(State())
         self._waiting: dict[str, asyncio.Future[Entry]] = {}
         self._following: asyncio.Task[None] | None = None
-        self._noting = None if notes is None else Noting(notes, self._send, self._signed, clock)
+        self._noting = None if notes is None else Noting(notes, self._send, self._signed_as_leader, clock)
         self._unsaved = asyncio.Event()
         self._joined = False
         self.name = f"{socket.gethostname()}-{os.getpid()}-{new_id()}"
@@ -283,6 +283,9 @@ class ControlDuty:
                 continue
             if entry.refusal:
                 log.info("the leader's command had no effect: %s", entry.refusal)
+
+    def _signed_as_leader(self) -> dict[str, Any]:
+        return {**self._signed(), "by": f"leader {self.name}"}
 
     def _signed(self) -> dict[str, Any]:
         return {"id": new_id(), "by": self.name, "at_ms": self._clock.now_ms()}

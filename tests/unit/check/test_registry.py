@@ -138,6 +138,19 @@ def test_an_alias_that_does_not_say_what_answers_is_a_warning(pipeline, put, reg
     )
 
 
+def test_an_alias_that_cannot_say_it_yet_has_another_remedy(pipeline, put, registry):
+    put("3")
+    registry.point("fraud", "champion", "3", "ana")
+    path = pipeline(*CONTROL)
+    settings = load_pipeline(path)
+    assert settings.control is not None
+    findings = check_registry(settings, settings.control, path.parent, promoted("2"), {})
+    assert [each.remedy for each in findings if each.level is Level.WARNING] == [
+        "streamapp models register fraud PATH --version 2, and then streamapp models alias fraud champion 2, unless "
+        "somebody means it to be so"
+    ]
+
+
 def test_another_service_or_another_definition_than_in_training_is_a_warning(pipeline, put):
     trained, now = service("amount_1h"), service("amount_1h", "count_1h")
     assert trained.sha256 != now.sha256 == service("amount_1h", "count_1h").sha256
