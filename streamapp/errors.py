@@ -17,6 +17,7 @@ StreamappError                      code                    disposition
 │   ├── PublishError                publish                 RETRY
 │   ├── FeatureStoreUnavailable     feature_store           RETRY
 │   └── RegistryUnavailable         registry_unavailable    RETRY
+│       └── RegistryForbidden       registry_forbidden      RETRY
 └── RecordTooLarge                  record_too_large        DEAD_LETTER
 
 An exception outside this tree is a bug: the worker stops without acknowledging.
@@ -138,6 +139,12 @@ class RegistryUnavailable(DependencyError):
     """The storage of the model registry did not answer, or refused."""
 
     code = "registry_unavailable"
+
+
+class RegistryForbidden(RegistryUnavailable):
+    """The storage of the model registry does not permit this to us; trying again does not help."""
+
+    code = "registry_forbidden"
 
 
 class RecordTooLarge(StreamappError):

@@ -38,7 +38,7 @@ def serve(settings: PipelineSettings, base: Path) -> int:
     endpoint = _endpoint(settings, metrics, probes)
     try:
         with artefacts_of(settings, base) as artefacts, Pipeline.build(settings, base, artefacts) as pipeline:
-            return _work(settings, pipeline, metrics, probes)
+            return _work(settings, base, pipeline, metrics, probes)
     finally:
         if endpoint is not None:
             endpoint.close()
@@ -64,7 +64,7 @@ class _Probes:
         return {"streamapp_stuck_partitions": {(): len({stall.work.partition for stall in stuck})}}
 
 
-def _work(settings: PipelineSettings, pipeline: Pipeline, metrics: Metrics, probes: _Probes) -> int:
+def _work(settings: PipelineSettings, base: Path, pipeline: Pipeline, metrics: Metrics, probes: _Probes) -> int:
     metrics.read_from(serving_readings(lambda: pipeline.serving))
     metrics.read_from(feature_readings(lambda: pipeline.enricher.counts))
     metrics.read_from(probes.readings)
@@ -85,7 +85,7 @@ def _work(settings: PipelineSettings, pipeline: Pipeline, metrics: Metrics, prob
     def beside(worker: Worker) -> Companion | None:
         if settings.control is None or gatherer is None or pipeline.builder is None:
             return None
-        companion = ControlCompanion(settings, settings.control, pipeline, pipeline.builder, gatherer, worker)
+        companion = ControlCompanion(settings, settings.control, base, pipeline, pipeline.builder, gatherer, worker)
         metrics.read_from(control_readings(companion.duty))
         return companion
 

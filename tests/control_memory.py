@@ -12,6 +12,7 @@ from streamapp.act.report import Seen
 from streamapp.act.state import State
 from streamapp.control.duty import ControlDuty
 from streamapp.control.enforce import Enforcer
+from streamapp.control.noting import Notes
 from streamapp.errors import ControlError, ModelLoadError
 from streamapp.protocols import Serving
 from streamapp.testing import ManualClock
@@ -157,7 +158,14 @@ class Ground:
 class Hand:
     """A worker's duty, started and ended as a worker does it."""
 
-    def __init__(self, ground: Ground, declared: Mapping[str, DeclaredVariant], *, leads: bool = False) -> None:
+    def __init__(
+        self,
+        ground: Ground,
+        declared: Mapping[str, DeclaredVariant],
+        notes: Notes | None = None,
+        *,
+        leads: bool = False,
+    ) -> None:
         self.shelf = Shelf()
         self.leads = leads
         in_force = {name: Tenant(variant.wiring) for name, variant in declared.items()}
@@ -169,6 +177,7 @@ class Hand:
             self.enforcer,
             ground.eyes,
             ground.clock,
+            notes,
             declared=declared,
             leads=lambda: self.leads,
             report_interval_s=0.05,

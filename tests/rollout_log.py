@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from streamapp.act.bandit import Rewards
-from streamapp.act.commands import AnyCommand, Command, encode
+from streamapp.act.commands import Aliased, AnyCommand, Command, encode
 from streamapp.act.lead import Look, Pen, next_command
 from streamapp.act.state import Rollout, State
 from streamapp.act.steps import Analyse, Explore, Wait
 from streamapp.control.fold import Fold
-from streamapp.errors import ContractError, ModelLoadError
+from streamapp.errors import ContractError, ModelLoadError, UnknownVersion
 from streamapp.rollout.reach import Reach
 from streamapp.testing import ManualClock
 
@@ -21,10 +21,12 @@ NOTHING = Rewards(0, 0, 0)
 
 @dataclass
 class ScriptedLog:
-    """leads: whether a leader is at work while the log is open; it lets the time pass that it waits for. evidence,
-    rewards, failed: what it sees. dies_at: the offset at which following ends with an error."""
+    """leads: whether a leader is at work while the log is open; it lets the time pass that it waits for. notes: whether
+    it moves an alias after promotions. evidence, rewards, failed: what it sees. dies_at: the offset at which following
+    ends with an error."""
 
     leads: bool = False
+    notes: bool = False
     evidence: Mapping[str, float] = field(default_factory=dict)
     rewards: tuple[Rewards, Rewards] = (NOTHING, NOTHING)
     failed: str = ""
@@ -82,12 +84,19 @@ class ScriptedLog:
     async def _lead(self) -> None:
         while True:
             known = len(self.records)
-            command = next(filter(None, map(self._due, self.state.rollouts.values())), None)
+            command = next(filter(None, map(self._due, self.state.rollouts.values())), None) or self._alias()
             if command is not None:
                 await self.append(encode(command))
                 continue
             async with self._longer:
                 await self._longer.wait_for(lambda: len(self.records) > known)  # noqa: B023
+
+    def _alias(self) -> Aliased | None:
+        for model, each in self.state.promotions.items():
+            if self.notes and not each.settled:
+                said = {"id": f"{len(self.records):012x}", "by": "w1", "at_ms": self.clock.now_ms(), "settled": True}
+                return Aliased(**said, model=model, promotion=each.revision, reason=f"champion -> {each.version}")
+        return None
 
     def _due(self, rollout: Rollout) -> AnyCommand | None:
         if not rollout.over and rollout.status != "paused":
@@ -106,11 +115,20 @@ def _lasts_s(rollout: Rollout) -> float:
 
 @dataclass
 class Shelf:
-    """The versions of one model: version -> its feature service. torn: versions that do not fit."""
+    """The versions of one model: version -> its feature service. torn: versions that do not fit. aliases: alias ->
+    version."""
 
     services: Mapping[str, str | None]
     torn: frozenset[str] = frozenset()
+    aliases: Mapping[str, str] = field(default_factory=dict)
     checked: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def resolve(self, model: str, reference: str) -> str:
+        if reference in self.services:
+            return reference
+        if reference.removeprefix("@") not in self.aliases:
+            raise UnknownVersion(f"model `{model}` has no version or alias {reference}")
+        return self.aliases[reference.removeprefix("@")]
 
     def feature_service(self, model: str, version: str) -> str | None:
         if version not in self.services:
@@ -125,4 +143,4 @@ class Shelf:
 
 def reach_to(log: ScriptedLog, shelf: Shelf) -> Reach:
     """A person at a command line."""
-    return Reach(log.open, shelf, KNOWN, log.clock, "ann@host")
+    return Reach(log.open, shelf, KNOWN, log.clock, "ann@host", log.notes)

@@ -2,6 +2,15 @@
 
 from pathlib import Path
 
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
+
 from tests.brokers import ApacheKafka, free_ports
 from tests.certificates import Authority
 
@@ -44,6 +53,14 @@ class SecureKafka(ApacheKafka):
         """host:port of a listener."""
         return f"127.0.0.1:{self._ports[listener]}"
 
+    def grant(self, user: str, topics: str, *operations: AclOperation) -> None:
+        """Let a user do something with the topics of that prefix, and nobody else who was not granted anything."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        prefixed = ResourceType.TOPIC, topics, ResourcePatternType.PREFIXED
+        allowed = [AclBinding(*prefixed, f"User:{user}", "*", each, AclPermissionType.ALLOW) for each in operations]
+        for granted in admin.create_acls(allowed).values():
+            granted.result()
+
     def _security(self) -> str:
         good, old = self.authority.sign("broker"), self.authority.sign("old-broker", expired=True)
         plain = f'{_MODULES}.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
@@ -58,6 +75,10 @@ class SecureKafka(ApacheKafka):
             f"listener.name.expired.ssl.keystore.location={old.both}",
             "listener.name.bearer.sasl.enabled.mechanisms=OAUTHBEARER",
             f"listener.name.bearer.oauthbearer.sasl.jaas.config={bearer}",
+            # Whoever comes without a name may do everything, anybody may use what nobody was granted.
+            "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users=User:ANONYMOUS",
+            "allow.everyone.if.no.acl.found=true",
         ]
         for name in ("scram", "clear"):
             prefix = f"listener.name.{name}"

@@ -13,6 +13,7 @@ from streamapp.act.analysis import Analysis, Result
 from streamapp.act.commands import (
     Abort,
     Advance,
+    Aliased,
     AnyCommand,
     Command,
     Declare,
@@ -25,7 +26,7 @@ from streamapp.act.commands import (
     Start,
     Weighed,
 )
-from streamapp.act.moves import begin, end, enter, paused, put, swap, weigh
+from streamapp.act.moves import begin, end, enter, paused, promoted, put, swap, weigh
 from streamapp.act.state import (
     ABORTED,
     PAUSED,
@@ -98,6 +99,7 @@ def _declare(command: Declare, state: State, revision: int) -> State:
         shadows={name: v.shadow if name in fresh else state.shadows[name] for name, v in declared.items()},
         models={**state.models, **dict.fromkeys(changed, revision)},
         rollouts={model: each for model, each in state.rollouts.items() if model not in changed},
+        promotions={model: each for model, each in state.promotions.items() if model not in changed},
         table=table_of(owners),
     )
 
@@ -222,13 +224,25 @@ def _deploy(command: Deploy, state: State, revision: int) -> State:
         state = end(state, latest, ABORTED, why, revision)
     elif command.tenant == state.tenants[stable] and not state.weights[candidate]:
         raise _Refused(f"version {command.version} of `{command.model}` answers already")
+    if command.tenant not in (state.tenants[stable], state.tenants[candidate]):
+        return begin(state, command, (SetWeight(100),), revision)
+    state = promoted(state, command, revision)
     if command.tenant == state.tenants[candidate]:
         # The version that answered until now stays loaded, as it is the one to come back to.
         state = swap(state, stable, candidate)
-    elif command.tenant != state.tenants[stable]:
-        return begin(state, command, (SetWeight(100),), revision)
     weights = {**state.weights, stable: state.weights[stable] + state.weights[candidate], candidate: 0.0}
     return replace(with_weights(state, weights), models={**state.models, command.model: revision})
+
+
+@_take.register
+def _aliased(command: Aliased, state: State, revision: int) -> State:
+    promotion = state.promotions.get(command.model)
+    if promotion is None or promotion.revision != command.promotion:
+        raise _Refused(f"model `{command.model}` was not promoted at {command.promotion}, or has been since")
+    if promotion.settled or (promotion.reason and not command.settled):
+        raise _Refused(f"that was said before: {promotion.reason}")
+    promotion = replace(promotion, settled=command.settled, reason=command.reason)
+    return replace(state, promotions={**state.promotions, command.model: promotion})
 
 
 def _at(state: State, look: Measured | Weighed) -> tuple[Rollout, Step | None]:

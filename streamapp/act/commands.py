@@ -130,7 +130,17 @@ class Deploy(Command, frozen=True, kw_only=True):
     reason: str = ""
 
 
-AnyCommand = Declare | Start | Measured | Weighed | Advance | Pause | Resume | Promote | Abort | Deploy
+class Aliased(Command, frozen=True, kw_only=True):
+    """What became of the registry's alias after a promotion of `model`. promotion: its revision. settled: nothing more
+    will be tried; otherwise the leader goes on trying."""
+
+    model: str
+    promotion: int
+    settled: bool
+    reason: str
+
+
+AnyCommand = Declare | Start | Measured | Weighed | Advance | Pause | Resume | Promote | Abort | Deploy | Aliased
 _decoder: "msgspec.json.Decoder[AnyCommand]" = msgspec.json.Decoder(AnyCommand)
 
 

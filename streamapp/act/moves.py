@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from streamapp.act.analysis import Tally
 from streamapp.act.commands import Deploy, Start
-from streamapp.act.state import LOADING, PAUSED, PROMOTED, Rollout, State, with_weights
+from streamapp.act.state import LOADING, PAUSED, PROMOTED, Promotion, Rollout, State, with_weights
 from streamapp.act.steps import SetShadow, SetWeight, Step, Wait
 
 
@@ -54,15 +54,30 @@ def enter(state: State, rollout: Rollout, index: int, at_ms: int, revision: int)
 def end(state: State, rollout: Rollout, status: str, reason: str, revision: int) -> State:
     """Give all the model's keys to one version, the last good one staying in the other variant, loaded."""
     stable, candidate = rollout.stable, rollout.candidate
-    promoted = status == PROMOTED
-    if promoted:
+    is_promoted = status == PROMOTED
+    if is_promoted:
+        state = promoted(state, rollout, revision)
         state = swap(state, stable, candidate)
     else:
         state = replace(state, tenants={**state.tenants, candidate: rollout.before})
     state = weigh(shadow(state, candidate, 0.0), rollout, 0.0)
-    weight = 100.0 if promoted else 0.0
+    weight = 100.0 if is_promoted else 0.0
     ended = replace(rollout, status=status, reason=reason, weight=weight, shadow=0.0)
     return replace(put(state, ended), models={**state.models, rollout.model: revision})
+
+
+def promoted(state: State, by: Rollout | Deploy, revision: int) -> State:
+    """Note that its version is about to answer in the place of the one that does."""
+    stable, _ = state.pair(by.model)
+    promotion = Promotion(
+        id=by.id,
+        by=by.by,
+        since_ms=by.started_ms if isinstance(by, Rollout) else by.at_ms,
+        revision=revision,
+        version=by.version,
+        before=state.version_of(state.tenants[stable]),
+    )
+    return replace(state, promotions={**state.promotions, by.model: promotion})
 
 
 def swap(state: State, stable: str, candidate: str) -> State:

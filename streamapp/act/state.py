@@ -64,11 +64,29 @@ class Rollout(Struct, frozen=True, kw_only=True):
         return not self.over and (self.status == PAUSED or self.current == Wait(None))
 
 
+class Promotion(Struct, frozen=True, kw_only=True):
+    """A version that came to answer all that its model answers, and what became of the registry's alias.
+
+    id, by, since_ms: of the rollout or deployment that led to it, and when that was begun. revision: the place in the
+    log at which it was promoted. before: the version that answered until then. settled: nothing more will be done about
+    the alias. reason: what was said about it last, "" before the first time.
+    """
+
+    id: str
+    by: str
+    since_ms: int
+    revision: int
+    version: str
+    before: str
+    settled: bool = False
+    reason: str = ""
+
+
 class State(Struct, frozen=True, kw_only=True):
     """revision: the place in the log after the last command that took effect. declaration: that of what is declared.
     declared, tenants, weights, shadows: by variant, in the order of every per-variant tuple. models: model -> revision
-    of its last start, end or deployment. rollouts: model -> its latest rollout. table: bucket owners, as runs
-    `<index>x<buckets>`.
+    of its last start, end or deployment. rollouts: model -> its latest rollout. promotions: model -> its latest
+    promotion. table: bucket owners, as runs `<index>x<buckets>`.
     """
 
     revision: int = 0
@@ -79,11 +97,16 @@ class State(Struct, frozen=True, kw_only=True):
     shadows: dict[str, float] = {}
     models: dict[str, int] = {}
     rollouts: dict[str, Rollout] = {}
+    promotions: dict[str, Promotion] = {}
     table: str = ""
 
     def rollout(self, id: str) -> Rollout | None:
         """The rollout of that id, if it is its model's latest."""
         return next((each for each in self.rollouts.values() if each.id == id), None)
+
+    def version_of(self, tenant: Tenant) -> str:
+        """The version that a tenant is."""
+        return tenant.version or self.declared[tenant.wiring].version
 
     def pair(self, model: str) -> tuple[str, str]:
         """The variants that a rollout of `model` moves keys between: the stable one, which the pipeline file gives the

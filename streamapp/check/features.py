@@ -1,6 +1,6 @@
 """The Feast side: services exist, fit the pipeline, and the online store answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,14 @@ from streamapp.enrich import ServiceDescription, build_enricher, describe_featur
 from streamapp.errors import ConfigError, StreamappError
 from streamapp.types import Column, EventBatch, Routes
 
-Given = Mapping[str, Sequence[str]]
-"""Variant -> the numeric features of its service, as `view:feature`."""
+Services = Mapping[str, ServiceDescription]
+"""Variant -> its feature service."""
 
 _DTYPES = {"category": "int32", "timestamp": "int64"}
 
 
-def check_features(settings: PipelineSettings, base: Path) -> tuple[list[Finding], Given]:
-    """One finding per variant with a feature service and one for the online store; and what the services give."""
+def check_features(settings: PipelineSettings, base: Path) -> tuple[list[Finding], Services]:
+    """One finding per variant with a feature service and one for the online store; and the services."""
     if settings.features is None:
         return [], {}
     try:
@@ -27,8 +27,7 @@ def check_features(settings: PipelineSettings, base: Path) -> tuple[list[Finding
     except StreamappError as raised:
         return [_registry_error(raised, base / settings.features.repository)], {}
     findings = [ok(f"features {name}", _said(service)) for name, service in services.items()]
-    given = {name: service.numeric for name, service in services.items()}
-    return [*findings, _check_store(settings, base)], given
+    return [*findings, _check_store(settings, base)], services
 
 
 def _registry_error(raised: StreamappError, repository: Path) -> Finding:
@@ -75,4 +74,4 @@ def _everybody(settings: PipelineSettings) -> Routes:
 
 def _said(service: ServiceDescription) -> str:
     listed = ", ".join(f"{name} {dtype}" for name, dtype in service.dtypes.items())
-    return f"service {service.name}: {listed}"
+    return f"service {service.name}: {listed} (definition sha256 {service.sha256})"

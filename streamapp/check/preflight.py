@@ -1,12 +1,14 @@
 """The order of the checks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from streamapp.check.broker import check_broker, check_metrics_port
-from streamapp.check.features import check_features
-from streamapp.check.finding import Finding, attempt, error, ok
+from streamapp.check.control import check_control
+from streamapp.check.features import Services, check_features
+from streamapp.check.finding import Finding, Level, attempt, error, ok
 from streamapp.check.models import check_models
+from streamapp.check.registry import check_registry
 from streamapp.config.load import read_pipeline
 from streamapp.config.settings import PipelineSettings
 from streamapp.decode import build_decoder, build_outcome_decoder
@@ -16,20 +18,37 @@ from streamapp.observe.streams import streams_of
 def check_pipeline(path: Path, *, overrides: Sequence[str] = (), offline: bool = False) -> list[Finding]:
     """What was looked at and what was found, in the order of the data; no finding hides a later one.
 
-    Without a sound pipeline file there is nothing else to look at. offline leaves the broker and the ports out.
+    Without a sound pipeline file there is nothing else to look at. offline leaves the broker, the ports and a registry
+    that is not a folder out.
     """
     settings, problems = read_pipeline(path, overrides)
     if settings is None:
         return [error("config", str(problem)) for problem in problems]
     base = path.parent
-    features, given = check_features(settings, base)
+    features, services = check_features(settings, base)
     findings = [
         ok("config", f"{path}: variants {', '.join(settings.variants)}"),
         *_check_schemas(settings, base),
-        *check_models(settings, base, given),
+        *check_models(settings, base, {name: service.numeric for name, service in services.items()}),
         *features,
     ]
-    return findings if offline else [*findings, *check_broker(settings), *check_metrics_port(settings.metrics)]
+    broker = [] if offline else check_broker(settings)
+    findings += [*broker, *_check_control(settings, base, services, broker)]
+    return findings if offline else [*findings, *check_metrics_port(settings.metrics)]
+
+
+def _check_control(
+    settings: PipelineSettings, base: Path, services: Services, broker: Sequence[Finding]
+) -> Iterator[Finding]:
+    """broker: what was found there, nothing where it was left out; the control topics need one that answers."""
+    control, state = settings.control, None
+    if control is None:
+        return
+    if broker and broker[0].level is Level.OK:
+        findings, state = check_control(settings)
+        yield from findings
+    if broker or "://" not in control.registry:
+        yield from check_registry(settings, control, base, state, services)
 
 
 def _check_schemas(settings: PipelineSettings, base: Path) -> list[Finding]:

@@ -13,9 +13,12 @@ _STYLE = {"ok": "green", "warning": "yellow", "error": "bold red"}
 def check(
     pipeline: PipelineFile,
     overrides: Overrides,
-    offline: Annotated[bool, typer.Option("--offline", help="Leave the broker and the ports out.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Leave the broker, the ports and a remote registry out.")
+    ] = False,
 ) -> None:
-    """Check config, event schema, models, features, broker and topics. Status 1 if something is wrong."""
+    """Check config, event schema, models, features, broker, topics, control and registry. Status 1 if something is
+    wrong."""
     from rich.console import Console
     from rich.text import Text
 

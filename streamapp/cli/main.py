@@ -48,7 +48,7 @@ def main(obj: object = None) -> None:
     """Entry point. Exit status 2 for a wrong command line or pipeline file, 1 for any other known error.
 
     A known error is a message without a traceback; anything else is a bug and shows where it happened. obj: given to
-    every command as its context's; `streamapp rollout` takes it for what it reaches.
+    every command as its context's; `streamapp rollout` and `models alias` take it for what they reach.
     """
     try:
         app(prog_name="streamapp", obj=obj)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from streamapp.errors import ConfigError
+from streamapp.errors import ConfigError, RegistryUnavailable, StreamappError, UnknownVersion
 from streamapp.models import Registry
 
 app = typer.Typer(name="models", no_args_is_help=True, help="The model registry. Versions never change, aliases move.")
@@ -163,6 +163,7 @@ def verify(model: Model, version: Version, registry: RegistryUrl = None) -> None
 
 @app.command()
 def alias(
+    context: typer.Context,
     names: Annotated[
         list[str],
         typer.Argument(metavar="[MODEL] ALIAS VERSION", help="Alias: champion, challenger, …", show_default=False),
@@ -176,45 +177,86 @@ def alias(
             "-p",
             metavar="FILE",
             envvar="STREAMAPP_PIPELINE",
-            help="With alias `champion`: the version also answers in this pipeline, at once. MODEL and --registry may "
-            "be left out then.",
+            help="With alias `champion`: the version answers in this pipeline, at once, whether or not the registry is "
+            "there or has it. MODEL and --registry may be left out then.",
             show_default=False,
         ),
     ] = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept in the pipeline's history.")] = "",
 ) -> None:
-    """Let an alias mean a version from now on; with --pipeline a new champion also answers from now on."""
-    from streamapp.registering.register import user
+    """Let an alias mean a version from now on; with --pipeline a new champion answers first, then the alias moves.
 
+    Status 0 also where a champion answers that the registry lacks, since the pipeline file gives it: its alias stays.
+    Status 1 if the alias could not be moved although the registry has the version; that it answers holds all the same.
+    """
     if pipeline is not None:
-        names, registry = _make_champion(pipeline, names, registry, reason)
+        names, registry, settings = _completed(pipeline, names, registry)
     if len(names) != 3:
         raise ConfigError("write MODEL ALIAS VERSION, as in: streamapp models alias scorer champion 3")
-    model, name, version = names
+    if pipeline is not None and names[1] in {CHAMPION, settings.control and settings.control.alias}:
+        _make_champion(context, pipeline, settings, names, registry, by, reason)
+    else:
+        model, name, version = names
+        _point(model, name, version, registry, by)
+
+
+def _point(model: str, name: str, version: str, registry: str | None, by: str | None) -> None:
+    from streamapp.registering.register import user
+
     opened = _open(registry)
     now = opened.point(model, name, opened.resolve(model, version), by or user())
     last = now.history[-1]
     typer.echo(f"{model}: {name} is {now.version} since {last.when} by {last.who}, before {last.source or 'nothing'}")
 
 
-def _make_champion(pipeline: Path, names: list[str], registry: str | None, reason: str) -> tuple[list[str], str | None]:
-    """MODEL ALIAS VERSION and the registry, as the pipeline completes them; the version answers there before it is
-    noted, so that a registry that is away does not keep a rollback."""
+def _completed(pipeline: Path, names: list[str], registry: str | None) -> tuple[list[str], str | None, Any]:
+    """MODEL ALIAS VERSION and the registry, as the pipeline completes them, and the pipeline."""
     from streamapp.config.load import load_pipeline
     from streamapp.control.companion import registry_address
-    from streamapp.rollout.champion import make_champion, only_model
+    from streamapp.rollout.champion import only_model
+
+    settings = load_pipeline(pipeline)
+    names = [only_model(settings), *names] if len(names) == 2 else names
+    if registry is None and settings.control is not None:
+        registry = registry_address(settings.control, pipeline.parent)
+    return names, registry, settings
+
+
+def _make_champion(
+    context: typer.Context,
+    pipeline: Path,
+    settings: Any,
+    names: list[str],
+    registry: str | None,
+    by: str | None,
+    reason: str,
+) -> None:
+    """The version answers before its alias moves, so that a registry that is away does not keep a rollback."""
+    from streamapp.rollout.champion import make_champion
     from streamapp.rollout.reach import reach
 
     # What stops a command is raised and told once; aiokafka logs it as well.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    settings = load_pipeline(pipeline)
-    names = [only_model(settings), *names] if len(names) == 2 else names
-    if len(names) == 3 and names[1] == CHAMPION:
-        reached = reach(settings, pipeline.parent)
-        typer.echo(asyncio.run(make_champion(reached, settings, names[0], names[2], reason)))
-    if registry is None and settings.control is not None:
-        registry = registry_address(settings.control, pipeline.parent)
-    return names, registry
+    model, name, reference = names
+    reached = (context.obj or reach)(settings, pipeline.parent)
+    made = asyncio.run(make_champion(reached, settings, model, reference, reason))
+    typer.echo(made.said)
+    if not made.answers and settings.control.alias == name:
+        typer.echo(f"{model}: {name} is moved then, by the worker that leads (streamapp rollout status {model})")
+        return
+    try:
+        _point(model, name, made.version, registry, by)
+    except UnknownVersion as error:
+        if not made.own:
+            raise
+        typer.echo(
+            f"{model}: {name} stays as it is, as the registry cannot name what only the pipeline file has ({error}); "
+            f"to change that: streamapp models register {model} PATH --version {made.version}"
+        )
+    except StreamappError as error:
+        tried = isinstance(error, RegistryUnavailable) and settings.control.alias == name
+        more = "; the worker that leads goes on trying" if tried else ""
+        raise type(error)(f"{made.said}; but alias `{name}` was not moved{more}: {error}") from error
 
 
 @app.command("import")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from streamapp.cli.arguments import Overrides
+from streamapp.errors import ConfigError
 
 app = typer.Typer(name="rollout", no_args_is_help=True)
 
@@ -18,6 +19,14 @@ Pipeline = Annotated[
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="Which model.", show_default=False)]
 SomeModel = Annotated[str | None, typer.Argument(metavar="[MODEL]", help="Only this model.", show_default=False)]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; it is kept in the history.", show_default=False)]
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DURATION",
+        help="With --wait or --watch: status 4 if it is not over by then; it goes on.",
+        show_default=False,
+    ),
+]
 
 
 class Output(str, Enum):
@@ -55,7 +64,9 @@ def start(
     model: Annotated[
         str | None, typer.Argument(metavar="MODEL", help="Which model; the file may say it.", show_default=False)
     ] = None,
-    to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Its version that is to answer.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="Its version that is to answer; or @alias.")
+    ] = None,
     file: Annotated[
         Path | None, typer.Option("--file", "-f", metavar="FILE", help="The strategy, instead of the flags below.")
     ] = None,
@@ -76,6 +87,7 @@ def start(
     wait: Annotated[
         bool, typer.Option("--wait", help="Until it is over: status 0 promoted, 1 aborted, 3 a person is needed.")
     ] = False,
+    timeout: Timeout = None,
     pipeline: Pipeline = Path("pipeline.yaml"),
     output: HowPrinted = Output.TABLE,
 ) -> None:
@@ -96,10 +108,11 @@ def start(
         inconclusive_limit,
         shadow,
     )
+    timeout_s = _timeout_s(timeout, wait, "--wait")
     settings = load_pipeline(pipeline, overrides)
     reach = _reach(context, settings, pipeline)
     rollout = chosen(file, flags, model, to, reach.evidence)
-    printed = {"wait": wait, "as_json": output is Output.JSON}
+    printed: dict[str, Any] = {"wait": wait, "timeout_s": timeout_s, "as_json": output is Output.JSON}
     raise typer.Exit(asyncio.run(run(reach, settings, rollout, like=like, reason=reason, **printed)))
 
 
@@ -111,6 +124,7 @@ def status(
     watch: Annotated[
         bool, typer.Option("--watch", help="Until it is over: status 0 promoted, 1 aborted, 3 a person is needed.")
     ] = False,
+    timeout: Timeout = None,
     pipeline: Pipeline = Path("pipeline.yaml"),
     output: HowPrinted = Output.TABLE,
 ) -> None:
@@ -118,8 +132,9 @@ def status(
     from streamapp.config.load import load_pipeline
     from streamapp.rollout.run import status as run
 
+    timeout_s = _timeout_s(timeout, watch, "--watch")
     reach = _reach(context, load_pipeline(pipeline, overrides), pipeline)
-    raise typer.Exit(asyncio.run(run(reach, model, watch=watch, as_json=output is Output.JSON)))
+    raise typer.Exit(asyncio.run(run(reach, model, watch=watch, timeout_s=timeout_s, as_json=output is Output.JSON)))
 
 
 @app.command()
@@ -198,6 +213,23 @@ def _change(
 
     reach = _reach(context, load_pipeline(pipeline, overrides), pipeline)
     raise typer.Exit(asyncio.run(change(reach, Verb(verb), model, reason=reason, as_json=output is Output.JSON)))
+
+
+def _timeout_s(text: str | None, waits: bool, flag: str) -> float | None:
+    """Seconds. Raises `ConfigError`."""
+    from streamapp.config.duration import parse_duration
+
+    if text is None:
+        return None
+    if not waits:
+        raise ConfigError(f"--timeout has no meaning without {flag}\n  -> add it, or leave --timeout out")
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"--timeout: {error}\n  -> write it as 30s, 10m or 1h30m") from error
+    if seconds <= 0:
+        raise ConfigError("--timeout: must be greater than 0\n  -> leave it out to wait without a limit")
+    return seconds
 
 
 def _reach(context: typer.Context, settings: Any, pipeline: Path) -> Any:

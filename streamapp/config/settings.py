@@ -402,6 +402,10 @@ class ControlSettings(Section):
     Pipelines with the same control topics are controlled together."""
     report_interval_s: float = Field(default=1.0, gt=0)
     """How often a worker reports its evidence to the one that leads. Seconds."""
+    alias: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] | None = "champion"
+    """The alias in the registry that follows the version that answers: the worker that leads moves it after a
+    promotion or a rollback, which needs the right to write there. Name another one per pipeline where several serve one
+    model from one registry; null leaves the registry as it is."""
     cache: Path | None = None
     """Local folder that keeps artefacts fetched from the registry, relative to the pipeline file; one that the process
     removes when it ends if absent."""

@@ -11,6 +11,7 @@ from streamapp.control.artefacts import RegistryArtefacts
 from streamapp.control.declared import declared_variants
 from streamapp.control.duty import ControlDuty
 from streamapp.control.enforce import Builder, Enforcer
+from streamapp.control.registrar import Registrar
 from streamapp.control.witness import EvidenceWitness
 from streamapp.kafka.client import connection
 from streamapp.kafka.control import ControlConnection
@@ -55,12 +56,13 @@ def artefacts_of(settings: PipelineSettings, base: Path) -> Iterator[RegistryArt
 
 
 class ControlCompanion:
-    """The `Companion` of a worker whose pipeline is under control."""
+    """The `Companion` of a worker whose pipeline is under control. base: the folder of its file."""
 
     def __init__(
         self,
         settings: PipelineSettings,
         control: ControlSettings,
+        base: Path,
         pipeline: Pipeline,
         builder: Builder,
         gatherer: EvidenceGatherer,
@@ -77,6 +79,7 @@ class ControlCompanion:
             enforcer,
             EvidenceWitness(gatherer),
             SystemClock(),
+            None if control.alias is None else Registrar(registry_of(control, base), control.alias),
             declared=declared,
             # Kafka elects the leader: it gives this partition to one worker at a time.
             leads=lambda: worker.holds(settings.source.topics[0], 0),

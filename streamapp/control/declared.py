@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 
 from streamapp.act.commands import DeclaredVariant
-from streamapp.act.state import State
 from streamapp.config.settings import PipelineSettings
 from streamapp.config.slots import slots_of
-from streamapp.types import Tenant
 
 
 def declared_variants(settings: PipelineSettings) -> Mapping[str, DeclaredVariant]:
@@ -23,8 +21,3 @@ def declared_variants(settings: PipelineSettings) -> Mapping[str, DeclaredVarian
             shadow=variant.shadow if own else 0.0,
         )
     return found
-
-
-def version_of(state: State, tenant: Tenant) -> str:
-    """The version that a tenant is."""
-    return tenant.version or state.declared[tenant.wiring].version

@@ -17,6 +17,7 @@ from streamapp.control.client import Log, new_id
 from streamapp.control.enforce import Enforcer
 from streamapp.control.fleet import Fleet
 from streamapp.control.fold import Entry, Fold
+from streamapp.control.noting import Notes, Noting
 from streamapp.errors import ControlError, DependencyError
 from streamapp.protocols import Clock
 
@@ -83,6 +84,7 @@ class ControlDuty:
         enforcer: Enforcer,
         witness: Witness,
         clock: Clock,
+        notes: Notes | None = None,
         *,
         declared: Mapping[str, DeclaredVariant],
         leads: Callable[[], bool],
@@ -96,6 +98,7 @@ class ControlDuty:
         self._fold = Fold(State())
         self._waiting: dict[str, asyncio.Future[Entry]] = {}
         self._following: asyncio.Task[None] | None = None
+        self._noting = None if notes is None else Noting(notes, self._send, self._signed_as_leader, clock)
         self._unsaved = asyncio.Event()
         self._joined = False
         self.name = f"{socket.gethostname()}-{os.getpid()}-{new_id()}"
@@ -149,7 +152,7 @@ class ControlDuty:
 
     async def run(self) -> None:
         """Follow, report and lead until cancelled. Raises `ControlError` if the log cannot be followed any more."""
-        duties = [self._report(), self._lead(), self._save()]
+        duties = [self._report(), self._lead(), self._note(), self._save()]
         tasks = [asyncio.ensure_future(duty) for duty in duties]
         try:
             await self._unless_it_ends(asyncio.gather(*tasks))
@@ -268,6 +271,13 @@ class ControlDuty:
                 log.info("this worker does not lead any more")
             await asyncio.sleep(TICK_S)
 
+    async def _note(self) -> None:
+        """Beside leading, which waits for no registry."""
+        while self._noting is not None:
+            if self._leads():
+                await self._noting.once(self.state)
+            await asyncio.sleep(TICK_S)
+
     async def _lead_while(self) -> None:
         fleet, caught_up = Fleet(self._interval_s), asyncio.Event()
         reading = asyncio.create_task(self._reports.follow(partial(_keep, fleet), caught_up))
@@ -300,6 +310,9 @@ class ControlDuty:
                 continue
             if entry.refusal:
                 log.info("the leader's command had no effect: %s", entry.refusal)
+
+    def _signed_as_leader(self) -> dict[str, Any]:
+        return {**self._signed(), "by": f"leader {self.name}"}
 
     def _signed(self) -> dict[str, Any]:
         return {"id": new_id(), "by": self.name, "at_ms": self._clock.now_ms()}

@@ -8,7 +8,6 @@ from msgspec import Raw
 from streamapp.act.bandit import Rewards
 from streamapp.act.report import Seen
 from streamapp.act.state import Rollout, State
-from streamapp.control.declared import version_of
 from streamapp.errors import ControlError
 from streamapp.observe.evidence import CANDIDATE, CHAMPION, Evidence, from_document, merged, to_document
 from streamapp.observe.gather import EvidenceGatherer, Watched
@@ -52,7 +51,7 @@ def _read(seen: Seen) -> Evidence | None:
 
 
 def _watched(state: State, rollout: Rollout) -> Watched:
-    champion = version_of(state, state.tenants[rollout.stable])
+    champion = state.version_of(state.tenants[rollout.stable])
     return Watched(
         rollout.epoch,
         Variant(rollout.candidate, rollout.model, rollout.version),

@@ -1,9 +1,11 @@
 """What the enricher asks of a feature store: what a service holds, and rows of one view for given entities."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 import numpy as np
 
 from streamapp.types import Float32, Int64
@@ -51,6 +53,11 @@ class ServiceDescription:
 
     name: str
     views: tuple[ViewDescription, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of all that a model sees of it: names, order and dtypes of features, views and join keys."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()
 
     @property
     def dtypes(self) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, for_code
 
 from streamapp.errors import ConfigError
 from streamapp.kafka.topics import connect, create_topic, partition_counts
@@ -41,6 +41,31 @@ class ControlTopics:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A control topic as the broker shows it to us. partitions: 0 where it is not shown. configs: as far as they are
+    told. hidden: why they are not, "" if they are."""
+
+    partitions: int
+    configs: Mapping[str, str]
+    hidden: str
+
+
+async def inspect_control_topics(
+    options: Mapping[str, Any], topics: ControlTopics, wait_s: float
+) -> dict[str, Inspected]:
+    """The topics as they are; nothing is created.
+
+    Raises `BrokerUnavailable` after `wait_s` seconds without a broker.
+    """
+    admin = await connect(options, wait_s)
+    try:
+        found = await partition_counts(admin, list(topics.configs))
+        return {topic: Inspected(found.get(topic, 0), *await _configs(admin, topic)) for topic in topics.configs}
+    finally:
+        await admin.close()
+
+
 async def prepare_control_topics(options: Mapping[str, Any], topics: ControlTopics, wait_s: float) -> None:
     """Create what is missing, one partition each.
 
@@ -64,18 +89,19 @@ async def prepare_control_topics(options: Mapping[str, Any], topics: ControlTopi
 
 
 async def _check_log(admin: AIOKafkaAdminClient, topic: str) -> None:
-    configs = await _configs(admin, topic)
+    configs, _ = await _configs(admin, topic)
     for name, needed in _KEPT_FOR_EVER.items():
         if configs.get(name, needed) != needed:
             raise ConfigError(f"topic {topic} has {name}={configs[name]} and would lose commands: set {name}={needed}")
 
 
-async def _configs(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
-    """The topic's configuration; nothing where the broker does not tell."""
+async def _configs(admin: AIOKafkaAdminClient, topic: str) -> tuple[dict[str, str], str]:
+    """The topic's configuration, nothing where the broker does not tell; and why it does not."""
     try:
         responses = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
     except KafkaError as error:
         log.debug("the broker does not describe topic %s: %r", topic, error)
-        return {}
+        return {}, repr(error)
     resources = [resource for response in responses for resource in response.resources]
-    return {entry[0]: entry[1] for _, _, _, _, entries in resources for entry in entries}
+    refused = next((for_code(code).__name__ for code, *_ in resources if code), "")
+    return {entry[0]: entry[1] for *_, entries in resources for entry in entries}, refused

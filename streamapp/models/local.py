@@ -1,5 +1,6 @@
 """A registry in a local folder. Links in it are refused: what they point to can be swapped or lie elsewhere."""
 
+import errno
 import fcntl
 import os
 import secrets
@@ -10,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from streamapp.errors import IntegrityError, RegistryUnavailable
+from streamapp.errors import IntegrityError, RegistryForbidden, RegistryUnavailable
 from streamapp.models.storage import Absent
+
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class LocalStorage:
@@ -69,6 +72,14 @@ class LocalStorage:
             if content is not None:
                 self._write(path, content)
 
+    def writable(self, path: str) -> bool | None:
+        """Whether this process may write into that folder, or make it."""
+        with self._told(path):
+            folder = self._safe(path).absolute()
+            while not folder.exists() and folder != folder.parent:
+                folder = folder.parent
+            return os.access(folder, os.W_OK | os.X_OK)
+
     def _entries(self, path: str, *, folders: bool) -> tuple[str, ...]:
         with self._told(path):
             try:
@@ -125,4 +136,5 @@ class LocalStorage:
         except Absent:
             raise
         except OSError as error:
-            raise RegistryUnavailable(f"registry {self._root}: {path}: {error.strerror or error}") from error
+            kind = RegistryForbidden if error.errno in _FORBIDDEN else RegistryUnavailable
+            raise kind(f"registry {self._root}: {path}: {error.strerror or error}") from error

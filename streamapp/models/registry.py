@@ -24,6 +24,8 @@ from streamapp.models.storage import open_storage, shown_url
 from streamapp.models.times import iso_of_ms
 from streamapp.protocols import Clock
 
+Condition = Callable[[Alias], bool]
+
 MANIFEST = "manifest.json"
 _LISTED = 20
 
@@ -31,8 +33,8 @@ _LISTED = 20
 class Registry:
     """Versions and aliases of models in a folder or behind an fsspec URL. Safe to use from several processes.
 
-    Everything raises `RegistryUnavailable` when the storage does not answer, and `ConfigError` for a URL that cannot
-    be one.
+    Everything raises `RegistryUnavailable` when the storage does not answer, `RegistryForbidden`, a kind of it, where
+    the storage does not permit it, and `ConfigError` for a URL that cannot be one.
     """
 
     def __init__(self, url: str | Path, clock: Clock | None = None) -> None:
@@ -40,6 +42,10 @@ class Registry:
         """Where it is, without credentials."""
         self._storage = open_storage(url)
         self._clock = clock or SystemClock()
+
+    def writable(self, model: str) -> bool | None:
+        """Whether this process may move the model's aliases, None where only writing would tell."""
+        return self._storage.writable(f"{check_name(model, 'model')}/{FOLDER}")
 
     def models(self) -> tuple[str, ...]:
         """Names of the models that have a version."""
@@ -71,6 +77,12 @@ class Registry:
         check_name(model, "model")
         names = [name.removesuffix(".json") for name in self._storage.files(f"{model}/{FOLDER}")]
         return tuple(alias for name in _named(names) if (alias := self._alias(model, name)))
+
+    def alias(self, model: str, alias: str) -> Alias | None:
+        """One of them, None if there is no such alias."""
+        check_name(model, "model")
+        check_name(alias, "alias")
+        return self._alias(model, alias)
 
     def resolve(self, model: str, reference: str) -> str:
         """The version that `reference` means: a version, an alias, or `@alias`. Raises `UnknownVersion`."""
@@ -118,25 +130,29 @@ class Registry:
         there = self.version(model, version)
         return True if there == manifest else self._same(manifest, there)
 
-    def point(self, model: str, alias: str, version: str, who: str) -> Alias:
+    def point(self, model: str, alias: str, version: str, who: str, provided: Condition | None = None) -> Alias:
         """Let an alias mean `version` from now on; a repetition changes nothing.
 
-        Raises `UnknownVersion`, and `RegistryError` for an alias that is called like a version.
+        provided: asked with the alias that is there at that moment, if there is one; where it says no, nothing changes.
+        Returns the alias as it is then. Raises `UnknownVersion`, and `RegistryError` for an alias that is called like a
+        version.
         """
         check_name(alias, "alias")
         self.version(model, version)
         if self._storage.exists(f"{model}/{alias}/{MANIFEST}"):
             raise RegistryError(f"`{alias}` is a version of model `{model}`; an alias needs a name of its own")
-        self._storage.change(alias_path(model, alias), self._step(model, alias, version, who))
+        self._storage.change(alias_path(model, alias), self._step(model, alias, version, who, provided))
         now = self._alias(model, alias)
-        if now is None or now.version != version:
+        if now is None or (now.version != version and provided is None):
             raise RegistryError(f"alias `{alias}` of model `{model}` was moved by somebody else at the same time")
         return now
 
-    def _step(self, model: str, alias: str, version: str, who: str) -> Callable[[bytes | None], bytes | None]:
+    def _step(
+        self, model: str, alias: str, version: str, who: str, provided: Condition | None = None
+    ) -> Callable[[bytes | None], bytes | None]:
         def edit(content: bytes | None) -> bytes | None:
             before = decode_alias(content, f"{self.url}/{alias_path(model, alias)}") if content is not None else None
-            if before is not None and before.version == version:
+            if before is not None and (before.version == version or not (provided is None or provided(before))):
                 return None
             return encode_alias(moved(before, alias, version, who, iso_of_ms(self._clock.now_ms())))
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 import fsspec
 
-from streamapp.errors import ConfigError, RegistryUnavailable, StreamappError
+from streamapp.errors import ConfigError, RegistryForbidden, RegistryUnavailable, StreamappError
 from streamapp.models.storage import Absent, secrets_of
 
 _MESSAGE_CHARS = 300
@@ -87,6 +87,10 @@ class RemoteStorage:
                 self._parents(path)
                 self._fs.pipe_file(at, content)
 
+    def writable(self, path: str) -> bool | None:
+        """An object store tells only by being written to."""
+        return None
+
     def _entries(self, path: str, kind: str) -> tuple[str, ...]:
         with self._told(path):
             try:
@@ -109,8 +113,9 @@ class RemoteStorage:
         except (StreamappError, Absent):
             raise
         except Exception as error:  # noqa: BLE001 - each storage library has errors of its own
+            kind = RegistryForbidden if isinstance(error, PermissionError) else RegistryUnavailable
             # Without its cause: what a storage library says may repeat the URL with its credentials.
-            raise RegistryUnavailable(f"registry {self._shown}: {path}: {self._clean(error)}") from None
+            raise kind(f"registry {self._shown}: {path}: {self._clean(error)}") from None
 
     def _clean(self, error: Exception) -> str:
         said = " ".join(f"{type(error).__name__}: {error}".split())

@@ -14,7 +14,8 @@ class Absent(Exception):
 
 
 class Storage(Protocol):
-    """Paths are relative, `/` between parts, and already checked. Everything raises `RegistryUnavailable`."""
+    """Paths are relative, `/` between parts, and already checked. Everything raises `RegistryUnavailable`, or its kind
+    `RegistryForbidden` where the storage says so."""
 
     def folders(self, path: str) -> tuple[str, ...]:
         """Names of the folders in `path`, sorted; none if it is absent."""
@@ -42,6 +43,11 @@ class Storage(Protocol):
 
     def change(self, path: str, edit: Callable[[bytes | None], bytes | None]) -> None:
         """Replace a small file by what `edit` makes of it (None: absent; returns None: leave it)."""
+        ...
+
+    def writable(self, path: str) -> bool | None:
+        """Whether this process may write into that folder, which need not exist; None where that cannot be told
+        without writing. Nothing is written."""
         ...
 
 

@@ -20,11 +20,26 @@ def iso_of_text(text: str, what: str) -> str:
     ('2013-01-01T00:00:00Z', '2013-01-01T05:30:00Z')
     """
     try:
-        instant = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
-        aware = instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)
-        return _text(aware.astimezone(timezone.utc))
+        return _text(_instant(text).astimezone(timezone.utc))
     except (ValueError, OverflowError):
         raise RegistryError(f"{what}: {text!r} is no ISO 8601 time, such as 2013-01-01 or 2013-01-01T05:00Z") from None
+
+
+def ms_of_iso(text: str) -> int:
+    """Raises `RegistryError`.
+
+    >>> ms_of_iso("2013-01-01T05:00:00Z")
+    1357016400000
+    """
+    try:
+        return round(_instant(text).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise RegistryError(f"{text!r} is no ISO 8601 time") from None
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    return instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)
 
 
 def _text(instant: datetime) -> str:

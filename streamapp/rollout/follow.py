@@ -1,15 +1,19 @@
 """A rollout, watched until it is over or waits for a person."""
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from enum import IntEnum
 
 from msgspec.structs import replace
 
 from streamapp.act.apply import Refusal, apply
-from streamapp.act.commands import Declare, Deploy
+from streamapp.act.commands import Aliased, Declare, Deploy
 from streamapp.act.state import ABORTED, PROMOTED, Rollout, State
 from streamapp.control.client import ControlClient
 from streamapp.control.fold import Entry
+
+ALIAS_S = 5.0
 
 
 class Outcome(IntEnum):
@@ -18,6 +22,7 @@ class Outcome(IntEnum):
     PROMOTED = 0
     ABORTED = 1
     WAITS = 3
+    TIMED_OUT = 4
 
 
 async def follow(client: ControlClient, id: str, seen: int, say: Callable[[Entry], None]) -> tuple[Outcome, Rollout]:
@@ -46,6 +51,27 @@ async def follow(client: ControlClient, id: str, seen: int, say: Callable[[Entry
         await client.changed(known)
 
 
+async def until_aliased(client: ControlClient, rollout: Rollout, say: Callable[[Entry], None]) -> None:
+    """Say what became of the registry's alias after this rollout's promotion, for which at most `ALIAS_S` seconds are
+    waited: the registry may be away, and nobody may lead."""
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(_until_aliased(client, rollout, say), ALIAS_S)
+
+
+async def _until_aliased(client: ControlClient, rollout: Rollout, say: Callable[[Entry], None]) -> None:
+    known = 0
+    promotion = client.state.promotions.get(rollout.model)
+    while promotion is not None and promotion.id == rollout.id:
+        for entry in client.entries[known:]:
+            known += 1
+            command = entry.command
+            if isinstance(command, Aliased) and command.promotion == promotion.revision and not entry.refusal:
+                say(entry)
+                return
+        await client.changed(known)
+        promotion = client.state.promotions.get(rollout.model)
+
+
 def _superseded(rollout: Rollout | None, entry: Entry) -> Rollout | None:
     """A rollout that is not in the state any more while it was under way: a version that must be loaded first was
     deployed in its place, by this record."""
@@ -58,7 +84,7 @@ def _superseded(rollout: Rollout | None, entry: Entry) -> Rollout | None:
 
 def _about(entry: Entry, id: str, rollout: Rollout | None) -> bool:
     command = entry.command
-    if command is None or isinstance(command, Declare):
+    if command is None or isinstance(command, Declare | Aliased):
         return False
     if getattr(command, "rollout", command.id) == id:
         return True

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from streamapp.act.commands import Declare, Deploy, Start
+from streamapp.act.commands import Aliased, Declare, Deploy, Start
 from streamapp.control.fold import Entry
 
 
@@ -32,6 +32,8 @@ def _models(entry: Entry, rollouts: dict[str, str]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(variant.model for variant in command.variants.values()))
     if isinstance(command, Start | Deploy):
         rollouts.setdefault(command.id, command.model)
+        return (command.model,)
+    if isinstance(command, Aliased):
         return (command.model,)
     model = rollouts.get(command.rollout)
     return () if model is None else (model,)

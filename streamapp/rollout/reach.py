@@ -26,6 +26,11 @@ CONNECT_S = 10.0
 class Versions(Protocol):
     """The model registry, as far as a rollout asks it."""
 
+    def resolve(self, model: str, reference: str) -> str:
+        """The version that `reference` means: a version, an alias or `@alias`. Raises a `StreamappError` where there is
+        none."""
+        ...
+
     def feature_service(self, model: str, version: str) -> str | None:
         """The feature service that the version was trained with, None if its manifest names none. Raises a
         `StreamappError` where there is no such version."""
@@ -39,13 +44,15 @@ class Versions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """log: opens the control log. evidence: what conditions may name. by: who signs, `user@host`."""
+    """log: opens the control log. evidence: what conditions may name. by: who signs, `user@host`. aliased: whether the
+    worker that leads moves an alias in the registry after a promotion."""
 
     log: Callable[[], AbstractAsyncContextManager[Log]]
     versions: Versions
     evidence: frozenset[str]
     clock: Clock
     by: str
+    aliased: bool = False
 
 
 Reacher = Callable[[PipelineSettings, Path], Reach]
@@ -62,7 +69,7 @@ def reach(settings: PipelineSettings, base: Path) -> Reach:
             "workers again"
         )
     versions = RegistryVersions(registry_of(control, base), settings.variants, settings.event)
-    return Reach(lambda: _log(settings), versions, frozenset(MEASURES), SystemClock(), who())
+    return Reach(lambda: _log(settings), versions, frozenset(MEASURES), SystemClock(), who(), control.alias is not None)
 
 
 @asynccontextmanager

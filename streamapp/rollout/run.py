@@ -1,21 +1,23 @@
 """Each command from its words to its exit status."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import Enum
 
-from streamapp.act.state import State
+from streamapp.act.state import Rollout, State
 from streamapp.config.rollout import RolloutSettings
 from streamapp.config.settings import PipelineSettings
 from streamapp.control.client import ControlClient
+from streamapp.control.fold import Entry
 from streamapp.errors import ConfigError, ControlError
-from streamapp.rollout.follow import follow
+from streamapp.rollout.follow import Outcome, follow, until_aliased
 from streamapp.rollout.history import lines
 from streamapp.rollout.reach import Reach
 from streamapp.rollout.send import Sender, latest
 from streamapp.rollout.strategies import steps_of
-from streamapp.rollout.tables import print_entry, print_history, print_rollout, print_status
-from streamapp.rollout.wiring import resolve
+from streamapp.rollout.tables import print_entry, print_goes_on, print_history, print_rollout, print_status
+from streamapp.rollout.wiring import named, resolve
 
 
 class Verb(str, Enum):
@@ -35,19 +37,21 @@ async def start(
     like: str | None = None,
     reason: str = "",
     wait: bool = False,
+    timeout_s: float | None = None,
     as_json: bool = False,
 ) -> int:
-    """Begin a rollout; with `wait` stay until it is over. The exit status."""
+    """Begin a rollout; with `wait` stay until it is over, or for `timeout_s` seconds. The exit status."""
     model, version = rollout.model, rollout.to
     if model is None or version is None:
         raise ConfigError("a rollout needs a model and a version")
     steps = steps_of(rollout.strategy)
     async with _opened(reach) as client:
+        version = named(client.state, reach.versions, model, version)
         tenant = resolve(client.state, pipeline.variants, reach.versions, model, version, like)
         seen = len(client.entries)
         begun = await Sender(client, reach).start(model, version, tenant, steps, reason)
         if wait:
-            return await _watch(client, begun.id, model, seen, as_json=as_json)
+            return await _watch(client, reach, begun, seen, timeout_s, as_json=as_json)
         print_rollout(begun, as_json=as_json)
         return 0
 
@@ -66,8 +70,15 @@ async def change(reach: Reach, verb: Verb, model: str, *, reason: str = "", as_j
         return 0
 
 
-async def status(reach: Reach, model: str | None, *, watch: bool = False, as_json: bool = False) -> int:
-    """How the rollouts stand; with `watch` follow one until it is over. The exit status."""
+async def status(
+    reach: Reach,
+    model: str | None,
+    *,
+    watch: bool = False,
+    timeout_s: float | None = None,
+    as_json: bool = False,
+) -> int:
+    """How the rollouts stand; with `watch` follow one until it is over, or for `timeout_s` seconds. The exit status."""
     async with _opened(reach) as client:
         if not watch:
             print_status(client.state, _models(client.state, model), as_json=as_json)
@@ -78,7 +89,7 @@ async def status(reach: Reach, model: str | None, *, watch: bool = False, as_jso
         rollout = latest(client.state, found[0])
         seen = len(client.entries)
         print_rollout(rollout, as_json=as_json)
-        return await _watch(client, rollout.id, found[0], seen, as_json=as_json)
+        return await _watch(client, reach, rollout, seen, timeout_s, as_json=as_json)
 
 
 async def history(reach: Reach, model: str | None, *, as_json: bool = False) -> int:
@@ -90,9 +101,21 @@ async def history(reach: Reach, model: str | None, *, as_json: bool = False) -> 
         return 0
 
 
-async def _watch(client: ControlClient, id: str, model: str, seen: int, *, as_json: bool) -> int:
-    outcome, rollout = await follow(client, id, seen, lambda entry: print_entry(entry, model, as_json=as_json))
+async def _watch(
+    client: ControlClient, reach: Reach, begun: Rollout, seen: int, timeout_s: float | None, *, as_json: bool
+) -> int:
+    def say(entry: Entry) -> None:
+        print_entry(entry, begun.model, as_json=as_json)
+
+    try:
+        outcome, rollout = await asyncio.wait_for(follow(client, begun.id, seen, say), timeout_s)
+    except asyncio.TimeoutError:
+        outcome, rollout = Outcome.TIMED_OUT, client.state.rollout(begun.id) or begun
+    if outcome is Outcome.PROMOTED and reach.aliased:
+        await until_aliased(client, rollout, say)
     print_rollout(rollout, as_json=as_json)
+    if outcome is Outcome.TIMED_OUT and not as_json:
+        print_goes_on(rollout)
     return int(outcome)
 
 

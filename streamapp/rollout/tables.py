@@ -6,23 +6,23 @@ from typing import Any
 
 import msgspec
 
-from streamapp.act.state import Rollout, State
+from streamapp.act.state import Promotion, Rollout, State
 from streamapp.control.fold import Entry
 from streamapp.plain import iso, safe
 from streamapp.rollout.history import Line
-from streamapp.rollout.words import version_of, what, where, why
+from streamapp.rollout.words import what, where, why
 
 
 def print_status(state: State, models: Iterable[str], *, as_json: bool) -> None:
     """A paragraph per model."""
     for model in models:
-        rollout, variants = state.rollouts.get(model), _variants(state, model)
+        rollout, variants, promotion = state.rollouts.get(model), _variants(state, model), state.promotions.get(model)
         if as_json:
-            _json({"model": model, "variants": variants, "rollout": _rollout(rollout)})
+            _json({"model": model, "variants": variants, "rollout": _rollout(rollout), "promotion": promotion})
             continue
         serves = (f"{each['variant']} {each['version']} ({100 * each['share']:.4g} %)" for each in variants)
         _say(model)
-        for name, said in (("serves", ", ".join(serves)), *_cells(rollout)):
+        for name, said in (("serves", ", ".join(serves)), *_cells(rollout), *_alias(promotion)):
             _say(f"  {name:8} {said}")
 
 
@@ -35,6 +35,11 @@ def print_rollout(rollout: Rollout, *, as_json: bool) -> None:
     _say(f"rollout {rollout.id} of {rollout.model} to version {rollout.version}: {_stands(rollout)}{reason}")
     if rollout.waits:
         _say(f"it waits for a person: streamapp rollout resume|promote|abort {rollout.model}")
+
+
+def print_goes_on(rollout: Rollout) -> None:
+    """One line for whoever does not wait any longer."""
+    _say(f"it goes on without being waited for: streamapp rollout status {rollout.model} --watch")
 
 
 def print_history(found: Iterable[Line], *, as_json: bool) -> None:
@@ -78,6 +83,13 @@ def _cells(rollout: Rollout | None) -> list[tuple[str, str]]:
     ]
 
 
+def _alias(promotion: Promotion | None) -> list[tuple[str, str]]:
+    """What became of the registry's alias, as far as a leader has said so."""
+    if promotion is None or not promotion.reason:
+        return []
+    return [("alias", promotion.reason if promotion.settled else f"{promotion.reason}; tried again")]
+
+
 def _stands(rollout: Rollout) -> str:
     return rollout.status if rollout.over else f"{rollout.status}, {where(rollout)}"
 
@@ -88,7 +100,7 @@ def _variants(state: State, model: str) -> list[dict[str, Any]]:
     return [
         {
             "variant": name,
-            "version": version_of(state, name),
+            "version": state.version_of(state.tenants[name]),
             "wiring": state.tenants[name].wiring,
             "share": state.weights[name] / total,
             "shadow": state.shadows[name],

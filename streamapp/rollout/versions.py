@@ -16,6 +16,10 @@ class RegistryVersions:
         self._variants = variants
         self._event = event
 
+    def resolve(self, model: str, reference: str) -> str:
+        """The version that is meant, by its own name or by an alias. Raises `UnknownVersion`."""
+        return self._registry.resolve(model, reference)
+
     def feature_service(self, model: str, version: str) -> str | None:
         """The feature service that the version was trained with. Raises `UnknownVersion`."""
         contract = self._registry.version(model, version).feature_service

@@ -27,9 +27,7 @@ def resolve(
     Raises `ControlError` for a model that the log does not know, `ConfigError` for a `like` that it does not, and what
     the registry raises.
     """
-    if not state.declared:
-        raise ControlError("no worker has declared its variants yet: start one with `streamapp run`")
-    stable, _ = state.pair(model)
+    stable, _ = _pair(state, model)
     wirings = {name: each for name, each in state.declared.items() if each.model == model and each.wiring == name}
     if like is not None and like not in wirings:
         raise ConfigError(f"--like: model `{model}` has no variant `{like}`\n  -> {suggestion(like, wirings)}")
@@ -40,6 +38,24 @@ def resolve(
     wiring = wiring or state.tenants[stable].wiring
     versions.check(model, version, wiring)
     return Tenant(wiring, version)
+
+
+def named(state: State, versions: Versions, model: str, reference: str) -> str:
+    """The version that is meant by `reference`: a version, an alias or `@alias`, as it stands in the registry now.
+
+    A version that the pipeline declares or serves is known without the registry, which may be away or lack it. Raises
+    `ControlError` for a model that the log does not know, and what the registry raises.
+    """
+    _pair(state, model)
+    declared = {each.version for each in state.declared.values() if each.model == model}
+    serving = {state.version_of(t) for name, t in state.tenants.items() if state.declared[name].model == model}
+    return reference if reference in declared | serving else versions.resolve(model, reference)
+
+
+def _pair(state: State, model: str) -> tuple[str, str]:
+    if not state.declared:
+        raise ControlError("no worker has declared its variants yet: start one with `streamapp run`")
+    return state.pair(model)
 
 
 def _trained_with(

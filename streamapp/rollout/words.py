@@ -2,8 +2,8 @@
 
 from functools import singledispatch
 
-from streamapp.act.commands import Advance, AnyCommand, Command, Declare, Deploy, Measured, Start, Weighed
-from streamapp.act.state import LOADING, Rollout, State
+from streamapp.act.commands import Advance, Aliased, AnyCommand, Command, Declare, Deploy, Measured, Start, Weighed
+from streamapp.act.state import LOADING, Rollout
 from streamapp.act.steps import Analyse, Explore, SetShadow, SetWeight, Step, Wait
 from streamapp.config.duration import written_duration
 
@@ -29,12 +29,6 @@ def where(rollout: Rollout) -> str:
     return f"{rollout.step + 1}/{count} {step_words(step)}{looks}"
 
 
-def version_of(state: State, variant: str) -> str:
-    """Which version a variant serves."""
-    tenant = state.tenants[variant]
-    return state.declared[tenant.wiring].version if tenant.version is None else tenant.version
-
-
 @singledispatch
 def _what(command: Command) -> str:
     return type(command).__name__.lower()
@@ -53,6 +47,11 @@ def _started(command: Start) -> str:
 @_what.register
 def _deployed(command: Deploy) -> str:
     return f"deploy {command.version}"
+
+
+@_what.register
+def _aliased(command: Aliased) -> str:
+    return "alias" if command.settled else "alias, to be tried again"
 
 
 @_what.register

@@ -44,6 +44,29 @@ class RolloutCases:
         assert 0 < len(answers.dead) < 0.5 * ground.fed
         assert answers.versions().keys() == {"1"}
 
+    async def test_the_registry_s_alias_follows_a_promotion_past_the_leader_s_death(self, ground: Field) -> None:
+        ground.put("2")
+        alias = ground.folder / "registry" / MODEL / "_aliases" / "champion.json"
+        alias.mkdir(parents=True)  # away: what is there is no file
+        await ground.started(2)
+        async with ground.feeding(200), ground.control() as client:
+            id = await ground.roll_out(client, "2", SetWeight(100))
+            # 1. It is promoted without the registry, which is on record.
+            promotion = await ground.until_aliased(client, "2", settled=False)
+            assert client.state.rollouts[MODEL].status == "promoted"
+            assert promotion.reason.startswith("not moved: registry ")
+            # 2. The leader dies, and the registry comes back.
+            ground.leader().stop(grace_s=0.0)
+            alias.rmdir()
+            # 3. The next leader completes it, once.
+            promotion = await ground.until_aliased(client, "2")
+            assert promotion.reason == "champion -> 2, before nothing"
+        found = ground.registry.alias(MODEL, "champion")
+        assert found is not None
+        assert [(move.who, move.target) for move in found.history] == [(f"test, {id}", "2")]
+        answers = await ground.answers()
+        assert (answers.dead, answers.unlawful(client.entries, ground.name)) == ([], [])
+
 
 class AllRolloutCases(RolloutCases):
     """These too, where there is time for them."""
@@ -58,7 +81,7 @@ class AllRolloutCases(RolloutCases):
             rollout = await ground.until(client, lambda r: r.over)
         assert rollout.status == "promoted"
         taken = [type(entry.command).__name__ for entry in client.entries if not entry.refusal]
-        assert taken == ["Declare", "Start", "Advance", "Advance", "Advance"]
+        assert [kind for kind in taken if kind != "Aliased"] == ["Declare", "Start", "Advance", "Advance", "Advance"]
         answers = await ground.answers()
         assert answers.dead == []
         assert answers.unlawful(client.entries, ground.name) == []

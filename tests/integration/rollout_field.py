@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 
 from streamapp.act.apply import apply
 from streamapp.act.commands import Start
-from streamapp.act.state import Rollout, State, owners_of
+from streamapp.act.state import Promotion, Rollout, State, owners_of
 from streamapp.act.steps import Step
 from streamapp.buckets import bucket
 from streamapp.config.settings import KafkaSettings
@@ -157,6 +157,22 @@ class Field:
         entry = await client.send(command)
         assert not entry.refusal, entry.refusal
         return command.id
+
+    async def until_aliased(self, client: ControlClient, version: str, settled: bool = True) -> Promotion:
+        """The latest promotion once its alias is settled, or on record as not settled yet."""
+        deadline = time.monotonic() + PATIENCE_S
+
+        def found() -> Promotion | None:
+            promotion = client.state.promotions.get(MODEL)
+            said = promotion is not None and promotion.version == version and promotion.reason
+            return promotion if said and promotion.settled is settled else None
+
+        while (promotion := found()) is None:
+            left = deadline - time.monotonic()
+            assert left > 0, client.state.promotions
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(client.changed(len(client.entries)), min(left, 0.2))
+        return promotion
 
     async def until(self, client: ControlClient, true: Callable[[Rollout], bool]) -> Rollout:
         """The latest rollout once something holds of it."""

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from streamapp.act.commands import Declare, encode
 from streamapp.check.broker import check_broker
+from streamapp.check.control import check_control
 from streamapp.check.finding import Level
 from streamapp.config.load import load_pipeline
-from streamapp.config.settings import PipelineSettings
+from streamapp.config.settings import ControlSettings, PipelineSettings
+from streamapp.control.declared import declared_variants
 from streamapp.kafka.client import connection
+from streamapp.kafka.control import ControlConnection
+from streamapp.kafka.control_topics import ControlTopics
 from streamapp.kafka.topics import connect, create_topic
 from streamapp.templates import write_starter
 from tests.brokers import Broker
@@ -35,6 +40,7 @@ def settings(tmp_path: Path, embedded_broker: Broker, topic: Callable[[str], str
         f"dead_letters.topic={topic('dead')}",
         f"outcomes={{topic: {topic('labels')}, id: payment_id, label: is_fraud, score: fraud}}",
         "worker.auto_create_topics=false",
+        f"name={topic('payments-pipeline')}",
     ]
     return load_pipeline(tmp_path / "pipeline.yaml", overrides)
 
@@ -79,6 +85,46 @@ def test_an_absent_input_is_an_error_even_so(settings):
     settings = settings.model_copy(update={"worker": worker, "outcomes": None})
     errors = [(subject, message) for level, subject, message in found(settings) if level is Level.ERROR]
     assert errors == [(f"topic {settings.source.topics[0]}", "does not exist")]
+
+
+def test_control_topics_are_looked_at_and_not_made(settings):
+    settings = settings.model_copy(update={"control": ControlSettings(registry="registry")})
+    names = ControlTopics.of(settings.name)
+    findings, state = check_control(settings)
+    assert [(each.level, each.subject) for each in findings] == [
+        (Level.OK, f"topic {name}") for name in (names.log, names.state, names.reports)
+    ]
+    assert all(each.message.startswith("absent; a worker creates it") for each in findings)
+    assert state is None
+    assert check_control(settings) == (findings, None)
+
+
+def test_what_the_control_log_has_led_to_is_read(settings):
+    settings = settings.model_copy(update={"control": ControlSettings(registry="registry")})
+
+    async def declare() -> None:
+        opened = ControlConnection(connection(settings.kafka), ControlTopics.of(settings.name))
+        await opened.prepare(10)
+        await opened.log.append(b"\x00junk")
+        await opened.log.append(
+            encode(Declare(id="d", by="w", at_ms=0, expects=0, variants=dict(declared_variants(settings))))
+        )
+        await opened.close(1)
+
+    asyncio.run(declare())
+    findings, state = check_control(settings)
+    assert state is not None
+    assert state.declared == declared_variants(settings)
+    assert {each.level for each in findings} == {Level.OK}
+    assert [each.subject for each in findings[3:]] == [f"control {name}" for name in declared_variants(settings)]
+
+
+def test_a_control_log_of_several_partitions_is_an_error_and_not_read(settings):
+    settings = settings.model_copy(update={"control": ControlSettings(registry="registry")})
+    log = ControlTopics.of(settings.name).log
+    asyncio.run(create(settings, {log: 2}))
+    findings, state = check_control(settings)
+    assert ((findings[0].level, findings[0].subject), state) == ((Level.ERROR, f"topic {log}"), None)
 
 
 def test_exactly_once_is_refused_where_the_broker_has_no_transactions(settings):

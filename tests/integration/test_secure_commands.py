@@ -13,12 +13,13 @@ import onnx
 import psutil
 import pytest
 import yaml
+from confluent_kafka.admin import AclOperation
 from onnx import TensorProto, helper
 
 from streamapp.demo.child import ChildProcess, python
 from tests.brokers import Broker, free_ports
 from tests.kafka_io import Outgoing, create_topics, produce, read_all
-from tests.secure_kafka import PASSWORD, SecureKafka
+from tests.secure_kafka import PASSWORD, USER, SecureKafka
 from tests.secure_ways import scram
 
 PATIENCE_S = 60.0
@@ -84,6 +85,29 @@ def wait_until_said(worker: ChildProcess, log: Path, text: str) -> None:
     while text not in log.read_text():
         assert not worker.wait(0.05), log.read_text()
         assert time.monotonic() < deadline, log.read_text()
+
+
+async def test_check_names_what_the_user_may_not_do_with_the_control_topics(
+    secure_kafka: SecureKafka, pipeline: Callable[..., Path]
+) -> None:
+    path = pipeline(scram(secure_kafka), control={"registry": "registry"})
+    name = yaml.safe_load(path.read_text())["name"]
+    secure_kafka.grant("somebody-else", f"{name}.control.", AclOperation.READ)
+    _, said = streamapp("check", str(path))
+    hidden = "is absent, or not shown to this user: TopicAuthorizationFailedError"
+    for stem in ("log", "state", "reports"):
+        assert f"warning topic {name}.control.{stem}: {hidden}" in said
+    await create_topics(secure_kafka.bootstrap_servers, {f"{name}.control.log": 1})
+    secure_kafka.grant(USER, f"{name}.control.", AclOperation.DESCRIBE)
+    _, said = streamapp("check", str(path))
+    assert f"topic {name}.control.log: 1 partition, but its settings are not shown: TopicAuthorizationFailed" in said
+    assert (
+        f"error   topic {name}.control.log: topic {name}.control.log cannot be read: TopicAuthorizationFailed" in said
+    )
+    secure_kafka.grant(USER, f"{name}.control.", AclOperation.DESCRIBE_CONFIGS, AclOperation.READ)
+    _, said = streamapp("check", str(path))
+    assert f"error   topic {name}.control.log: has retention.ms=604800000 and would lose commands" in said
+    assert "control: nothing is declared yet" in said
 
 
 async def test_check_and_run_with_a_password_from_the_environment(

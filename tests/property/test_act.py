@@ -11,6 +11,7 @@ from streamapp.act.apply import Refusal, apply
 from streamapp.act.commands import (
     Abort,
     Advance,
+    Aliased,
     Declare,
     DeclaredVariant,
     Deploy,
@@ -46,13 +47,17 @@ STEPS = st.one_of(
 
 def said(draw: Any, state: State) -> tuple[Any, dict[str, Any]]:
     """A command that somebody who saw `state` could write."""
-    kind = draw(st.sampled_from([Start, Deploy, Advance, Measured, Weighed, Pause, Resume, Promote, Abort]))
+    kind = draw(st.sampled_from([Start, Deploy, Advance, Measured, Weighed, Pause, Resume, Promote, Abort, Aliased]))
     model = draw(st.sampled_from(["m", "n"]))
     version = draw(st.sampled_from([None, "2", "3"]))
     tenant = Tenant(draw(st.sampled_from(WIRINGS[model])), version)
     if kind in (Start, Deploy):
         steps = {"steps": tuple(draw(st.lists(STEPS, min_size=1, max_size=4)))} if kind is Start else {}
         return kind, {"expects": state.models[model], "model": model, "version": "v", "tenant": tenant, **steps}
+    if kind is Aliased:
+        promotion = state.promotions.get(model)
+        at = 0 if promotion is None else promotion.revision
+        return kind, {"model": model, "promotion": at, "settled": draw(st.booleans()), "reason": "moved"}
     rollout = state.rollouts.get(model)
     if rollout is None:
         return Abort, {"rollout": "none"}

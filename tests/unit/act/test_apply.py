@@ -5,6 +5,7 @@ from streamapp.act.apply import Refusal
 from streamapp.act.commands import (
     Abort,
     Advance,
+    Aliased,
     Declare,
     DeclaredVariant,
     Deploy,
@@ -16,7 +17,7 @@ from streamapp.act.commands import (
     Weighed,
     decode,
 )
-from streamapp.act.state import LOADING, owners_of
+from streamapp.act.state import LOADING, Promotion, owners_of
 from streamapp.act.steps import Analyse, Explore, SetShadow, SetWeight, Step, Wait
 from streamapp.errors import ControlError
 from streamapp.types import Tenant
@@ -151,6 +152,44 @@ def test_going_back_to_the_last_good_version_is_immediate(log):
     said = {"model": "scorer", "version": "1", "tenant": OLD, "expects": log.state.models["scorer"]}
     assert log.write(Deploy, **said) is None
     assert log.state.tenants == {"champion": OLD, "champion-canary": NEW}
+
+
+def promotion(log: MemoryLog) -> Promotion:
+    return log.state.promotions["scorer"]
+
+
+def test_a_promotion_is_kept_until_its_alias_is_settled(log):
+    log.now_ms = 7
+    id = log.start(*STEPS).id
+    assert log.state.promotions == {}
+    log.now_ms = 9
+    assert log.write(Promote, rollout=id) is None
+    assert promotion(log) == Promotion(id=id, by="ann", since_ms=7, revision=3, version="2", before="1")
+    said = {"model": "scorer", "promotion": 3}
+    assert log.write(Aliased, **said, settled=False, reason="away") is None
+    assert "said before: away" in reason(log.write(Aliased, **said, settled=False, reason="away still"))
+    assert log.write(Aliased, **said, settled=True, reason="champion -> 2, before 1") is None
+    assert (promotion(log).settled, promotion(log).reason) == (True, "champion -> 2, before 1")
+    assert "said before: champion -> 2" in reason(log.write(Aliased, **said, settled=True, reason="again"))
+
+
+def test_a_version_that_is_deployed_is_promoted_once_it_answers(log):
+    assert log.write(Promote, rollout=log.start(*STEPS).id) is None
+    back = {"model": "scorer", "version": "1", "tenant": OLD}
+    assert log.write(Deploy, **back, expects=log.state.models["scorer"]) is None
+    assert (promotion(log).id, promotion(log).version, promotion(log).before) == ("c3", "1", "2")
+    late = log.write(Aliased, model="scorer", promotion=3, settled=True, reason="champion -> 2")
+    assert reason(late) == "model `scorer` was not promoted at 3, or has been since"
+    new = {"model": "scorer", "version": "7", "tenant": Tenant("champion", "7")}
+    assert log.write(Deploy, **new, expects=log.state.models["scorer"]) is None
+    assert promotion(log).version == "1"
+    assert log.write(Advance, rollout=log.state.rollouts["scorer"].id, turn=0, step=LOADING) is None
+    assert (promotion(log).version, promotion(log).before) == ("7", "1")
+
+
+def test_what_was_aborted_is_no_promotion(log):
+    assert log.write(Abort, rollout=log.start(*STEPS).id) is None
+    assert log.state.promotions == {}
 
 
 def test_deploying_the_stable_version_ends_the_rollout(log):

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from streamapp.act.commands import Abort, Declare, DeclaredVariant, Deploy, Start, encode
+from streamapp.act.commands import Abort, Aliased, Declare, DeclaredVariant, Deploy, Start, encode
+from streamapp.act.state import Promotion
 from streamapp.act.steps import Analyse, SetWeight, Step, Wait
 from streamapp.control.client import ControlClient, new_id
-from streamapp.errors import ControlError
+from streamapp.errors import ControlError, IntegrityError, RegistryForbidden, RegistryUnavailable, StreamappError
 from streamapp.types import Tenant
 from tests.act_log import CANARY
 from tests.control_memory import Ground, Hand
@@ -129,6 +130,120 @@ async def test_a_new_leader_goes_on_where_the_last_one_stopped(ground, hands):
         await second.until(lambda: client.state.rollouts["scorer"].status == "promoted")
     kinds = [type(entry.command).__name__ for entry in client.entries]
     assert kinds == ["Declare", "Start", "Advance", "Advance", "Advance"]
+
+
+class Board:
+    """The registry's alias, in memory. failing: what is raised instead, oldest first. held: what noting waits for."""
+
+    def __init__(self, *failing: StreamappError) -> None:
+        self.failing = list(failing)
+        self.held: threading.Event | None = None
+        self.noted: list[str] = []
+        self.asked = 0
+
+    def note(self, model: str, promotion: Promotion) -> str:
+        self.asked += 1
+        if self.held is not None:
+            self.held.wait()
+        if self.failing:
+            raise self.failing.pop(0)
+        if promotion.version not in self.noted:
+            self.noted.append(promotion.version)
+        return f"champion -> {promotion.version}"
+
+
+def on_record(client: ControlClient) -> list[tuple[bool, str]]:
+    """What was said of aliases, with effect."""
+    found = [entry.command for entry in client.entries if not entry.refusal]
+    return [(command.settled, command.reason) for command in found if isinstance(command, Aliased)]
+
+
+async def test_a_promotion_reaches_the_registry_once_and_is_on_record(ground):
+    boards = Board(), Board()
+    hands = [await Hand(ground, TWO_MODELS, board, leads=True).start() for board in boards]
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(100))
+        await hands[0].until(lambda: on_record(client) == [(True, "champion -> 2")])
+        assert {*boards[0].noted, *boards[1].noted} == {"2"}
+        await start(client, ground, "5", SetWeight(100))
+        await hands[0].until(lambda: len(on_record(client)) == 2)
+    for hand in hands:
+        await hand.die()
+
+
+async def test_only_the_leader_writes_to_the_registry(ground):
+    leading, other = Board(), Board()
+    hands = [await Hand(ground, TWO_MODELS, board, leads=board is leading).start() for board in (leading, other)]
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(100))
+        await hands[0].until(lambda: on_record(client) == [(True, "champion -> 2")])
+    assert (leading.asked, other.asked) == (1, 0)
+    for hand in hands:
+        await hand.die()
+
+
+async def test_a_leader_that_dies_before_its_record_leaves_the_alias_to_the_next_one(ground):
+    dying, next_one = Board(), Board()
+    dying.held = threading.Event()
+    first, second = [await Hand(ground, TWO_MODELS, board).start() for board in (dying, next_one)]
+    first.leads = True
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(100))
+        await first.until(lambda: dying.asked == 1)
+        assert client.state.rollouts["scorer"].status == "promoted"
+        await first.die()
+        second.leads = True
+        await second.until(lambda: on_record(client) == [(True, "champion -> 2")])
+        dying.held.set()
+    assert next_one.noted == ["2"]
+    await second.die()
+
+
+async def test_a_registry_that_is_away_stops_nothing_is_said_once_and_tried_again(ground):
+    board = Board(*(RegistryUnavailable(f"bucket does not answer, try {n}") for n in range(3)))
+    hand = await Hand(ground, TWO_MODELS, board, leads=True).start()
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(100))
+        await hand.until(lambda: on_record(client) == [(False, "not moved: bucket does not answer, try 0")])
+        await start(client, ground, "5", model="else")
+        await hand.until(lambda: client.state.weights["other-canary"] > 0)
+        assert board.asked == 1
+
+        def settled_in_time() -> bool:
+            ground.clock.advance(60)
+            return on_record(client)[1:] == [(True, "champion -> 2")]
+
+        await hand.until(settled_in_time)
+    assert board.asked == 4
+    await hand.die()
+
+
+async def test_a_registry_that_hangs_stops_nothing(ground):
+    board = Board()
+    board.held = threading.Event()
+    hand = await Hand(ground, TWO_MODELS, board, leads=True).start()
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(100))
+        await hand.until(lambda: board.asked == 1)
+        await start(client, ground, "5", SetWeight(100), model="else")
+        await hand.until(lambda: client.state.rollouts["else"].status == "promoted")
+        board.held.set()
+        await hand.until(lambda: len(on_record(client)) == 2)
+    await hand.die()
+
+
+@pytest.mark.parametrize("error", [RegistryForbidden("read only"), IntegrityError("read only")])
+async def test_what_trying_again_does_not_mend_is_said_once(ground, error):
+    board = Board(error, error)
+    hand = await Hand(ground, TWO_MODELS, board, leads=True).start()
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(100))
+        await hand.until(lambda: on_record(client) == [(True, "not moved: read only")])
+        ground.clock.advance(3_600)
+        await start(client, ground, "5", model="else")
+        await hand.until(lambda: client.state.weights["other-canary"] > 0)
+    assert board.asked == 1
+    await hand.die()
 
 
 async def test_two_that_lead_do_nothing_twice(ground, hands):

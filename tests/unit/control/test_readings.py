@@ -131,8 +131,8 @@ def test_the_phases_of_a_rollout() -> None:
     assert seen(Resume, turn=1) == "loading"
     assert seen(Advance, turn=2, step=LOADING) == "progressing"
     assert seen(Advance, turn=2, step=1) == "waiting"
-    assert seen(Resume, turn=2) == "progressing"
-    look = {"turn": 3, "step": 3, "number": 1, "reason": "", "evidence": {}}
+    assert seen(Resume, turn=3) == "progressing"
+    look = {"turn": 4, "step": 3, "number": 1, "reason": "", "evidence": {}}
     assert seen(Measured, result=Result.INCONCLUSIVE, **look) == "paused"
     assert seen(Abort) == "aborted"
     rollout = log.start(*steps).id

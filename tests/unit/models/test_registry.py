@@ -1,12 +1,22 @@
+import errno
 import json
 from dataclasses import replace
 
 import fsspec
 import pytest
 
-from streamapp.errors import ConfigError, IntegrityError, RegistryError, UnknownVersion, VersionTaken
+from streamapp.errors import (
+    ConfigError,
+    IntegrityError,
+    RegistryError,
+    RegistryForbidden,
+    RegistryUnavailable,
+    UnknownVersion,
+    VersionTaken,
+)
 from streamapp.models import Registry
 from streamapp.models.manifest import FeatureContract, Training
+from streamapp.models.storage import open_storage
 
 BAD_NAMES = ["", ".", "..", "../x", "..\\x", "a/b", "/etc", "%252e%252e", "file:", "file://x", "a..b", ".git", "-x",
              "_aliases", "a\n", "a b", "ä", "x" * 101]  # fmt: skip
@@ -85,6 +95,33 @@ def test_aliases_move_and_remember(registry, manifest, folder):
     assert again.history[0].when == "2013-01-01T05:00:00Z"
     assert [registry.resolve("fraud", name) for name in ("champion", "@champion", "1")] == ["2", "2", "1"]
     assert registry.aliases("fraud") == (again,)
+
+
+def test_an_alias_moves_on_a_condition_that_is_asked_once_it_is_there(registry, manifest, folder):
+    for version in ("1", "2", "3"):
+        registry.add(manifest(version), folder)
+    assert registry.alias("fraud", "champion") is None
+    assert registry.point("fraud", "champion", "1", "ana", lambda now: False).version == "1"
+    assert registry.point("fraud", "champion", "2", "ana", lambda now: now.version == "1").version == "2"
+    kept = registry.point("fraud", "champion", "3", "ana", lambda now: now.version == "1")
+    assert (kept.version, len(kept.history)) == ("2", 2)
+    assert registry.alias("fraud", "champion") == kept
+
+
+def test_what_is_not_permitted_is_another_error_than_what_is_away(url):
+    storage = open_storage(url)
+    for error in (PermissionError(errno.EACCES, "Permission denied"), OSError(errno.EROFS, "Read-only file system")):
+        with pytest.raises(RegistryUnavailable) as raised, storage._told("fraud"):
+            raise error
+        forbidden = isinstance(error, PermissionError) or not url.startswith("memory:")
+        assert isinstance(raised.value, RegistryForbidden) is forbidden
+    with pytest.raises(RegistryUnavailable) as raised, storage._told("fraud"):
+        raise OSError(errno.EIO, "Input/output error")
+    assert not isinstance(raised.value, RegistryForbidden)
+
+
+def test_a_folder_says_whether_it_may_be_written_and_an_object_store_does_not(url, registry):
+    assert registry.writable("fraud") is (None if url.startswith("memory:") else True)
 
 
 def test_an_alias_and_a_version_never_share_a_name(registry, manifest, folder):

@@ -9,6 +9,31 @@ DECLARED = {
     "champion-canary": DeclaredVariant("champion", "fraud", "1", 0.0, 0.0),
 }
 
+PIPELINE = """\
+name: payments
+source:
+  topics: [payments]
+event:
+  id: payment_id
+  fields:
+    payment_id: {dtype: string}
+    amount: {dtype: float32, ge: 0}
+variants:
+  champion:
+    weight: 1
+    model: {name: fraud, path: models/fraud.onnx}
+    inputs: {x: [amount]}
+    outputs: {fraud: {tensor: probabilities, column: 1}}
+predictions: {topic: predictions}
+dead_letters: {topic: dead}
+"""
+
+
+@pytest.fixture
+def pipeline_text() -> str:
+    """A pipeline file that is not under control."""
+    return PIPELINE
+
 
 @pytest.fixture
 def log() -> ScriptedLog:
@@ -20,4 +45,4 @@ def log() -> ScriptedLog:
 
 @pytest.fixture
 def shelf() -> Shelf:
-    return Shelf({"2": "fraud_v1", "3": None}, torn=frozenset({"3"}))
+    return Shelf({"2": "fraud_v1", "3": None}, torn=frozenset({"3"}), aliases={"challenger": "2", "champion": "1"})

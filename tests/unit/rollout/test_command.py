@@ -5,39 +5,21 @@ import sys
 import pytest
 
 from streamapp.act.bandit import Rewards
-from streamapp.act.commands import Start
+from streamapp.act.commands import Aliased, Start
 from streamapp.act.steps import SetWeight, Wait
 from streamapp.cli.main import main
 from streamapp.types import Tenant
 from tests.rollout_log import reach_to
 
-PIPELINE = """\
-name: payments
-source:
-  topics: [payments]
-event:
-  id: payment_id
-  fields:
-    payment_id: {dtype: string}
-    amount: {dtype: float32, ge: 0}
-variants:
-  champion:
-    weight: 1
-    model: {name: fraud, path: models/fraud.onnx}
-    inputs: {x: [amount]}
-    outputs: {fraud: {tensor: probabilities, column: 1}}
-predictions: {topic: predictions}
-dead_letters: {topic: dead}
-"""
 GOOD = {"error_rate": 0.001, "log_loss": 0.4, "champion_log_loss": 0.5}
 LOOKS = ("--interval", "5s", "--count", "2", "--success", "log_loss < champion_log_loss")
 CANARY = ("--weights", "10,50,100", *LOOKS)
 
 
 @pytest.fixture
-def command(monkeypatch, capfd, tmp_path, log, shelf):
+def command(monkeypatch, capfd, tmp_path, log, shelf, pipeline_text):
     """Run `streamapp rollout …`: status, what it prints with ids and trailing blanks gone, and what it complains."""
-    (tmp_path / "pipeline.yaml").write_text(PIPELINE)
+    (tmp_path / "pipeline.yaml").write_text(pipeline_text)
     monkeypatch.setenv("STREAMAPP_PIPELINE", str(tmp_path / "pipeline.yaml"))
 
     def run(*arguments, obj=lambda settings, base: reach_to(log, shelf)):
@@ -84,6 +66,16 @@ def test_a_good_version_is_followed_to_its_promotion(command, log):
     )
 
 
+def test_who_waits_for_a_promotion_waits_for_its_alias_too(command, log):
+    log.leads, log.notes, log.evidence = True, True, GOOD
+    status, out, _ = command("start", "fraud", "--to", "2", *CANARY, "--wait")
+    assert status == 0
+    assert out.splitlines()[-2:] == [
+        "2023-11-14T22:13:40.000Z  w1  alias  champion -> 2",
+        "rollout 0123456789ab of fraud to version 2: promoted (all steps are through)",
+    ]
+
+
 def test_a_bad_version_is_taken_back_with_status_1(command, log):
     log.leads, log.evidence = True, {**GOOD, "log_loss": 0.7}
     status, out, err = command("start", "fraud", "--to", "2", *CANARY, "--wait")
@@ -105,6 +97,47 @@ def test_what_waits_for_a_person_ends_with_status_3(command, log):
     assert command("status", "--watch")[0] == 3
     assert command("promote", "fraud")[0] == 0
     assert command("status", "fraud", "--watch")[0] == 0
+
+
+@pytest.mark.parametrize("reference", ["@challenger", "challenger"])
+def test_an_alias_is_the_version_that_it_points_to_when_the_rollout_starts(command, log, reference):
+    status, out, err = command("start", "fraud", "--to", reference, *CANARY)
+    assert (status, err) == (0, "")
+    assert out == "rollout 0123456789ab of fraud to version 2: progressing, loading\n"
+    assert log.state.rollouts["fraud"].version == "2"
+    assert log.state.tenants["champion-canary"] == Tenant("champion", "2")
+
+
+def test_who_does_not_wait_any_longer_gets_status_4_and_the_rollout_goes_on(command, log):
+    waits = ("--wait", "--timeout", "20ms")
+    assert command("start", "fraud", "--to", "2", "--weights", "10", "--pause", "1h", *waits) == (
+        4,
+        "2023-11-14T22:13:20.000Z  ann@host  start 0123456789ab to 2: setWeight 10; pause 1h\n"
+        "rollout 0123456789ab of fraud to version 2: progressing, loading\n"
+        "it goes on without being waited for: streamapp rollout status fraud --watch\n",
+        "",
+    )
+    assert not log.state.rollouts["fraud"].over
+    status, out, _ = command("status", "fraud", "--watch", "--timeout", "20ms", "--output", "json")
+    assert (status, [json.loads(line)["status"] for line in out.splitlines()]) == (4, ["progressing"] * 2)
+    log.leads = True
+    assert command("status", "fraud", "--watch", "--timeout", "1m")[0] == 0
+
+
+def test_what_became_of_the_alias_is_told(command, log):
+    log.leads, log.evidence = True, GOOD
+    command("start", "fraud", "--to", "2", *CANARY, "--wait")
+    log.leads = False
+    said = {"by": "w1", "at_ms": log.clock.now_ms(), "model": "fraud", "promotion": log.state.revision}
+    log.write(Aliased(id="a1", **said, settled=False, reason="not moved: no route to host"))
+    assert "  alias    not moved: no route to host; tried again\n" in command("status")[1]
+    log.write(Aliased(id="a2", **said, settled=True, reason="champion -> 2, before 1"))
+    assert command("status")[1].endswith("  alias    champion -> 2, before 1\n")
+    assert json.loads(command("status", "--output", "json")[1])["promotion"]["settled"] is True
+    assert [line[line.index("fraud") :] for line in command("history")[1].splitlines()[-2:]] == [
+        "fraud  alias, to be tried again  not moved: no route to host",
+        "fraud  alias  champion -> 2, before 1",
+    ]
 
 
 def test_without_evidence_it_waits_too(command, log):
@@ -204,7 +237,18 @@ def test_two_rollouts_at_once(command):
     ("arguments", "status", "said"),
     [
         (("start", "frod", "--to", "2", *CANARY), 1, "control: no variant of the pipeline serves model `frod`"),
-        (("start", "fraud", "--to", "9", *CANARY), 1, "model_load: model `fraud` has no version 9"),
+        (("start", "fraud", "--to", "9", *CANARY), 1, "unknown_version: model `fraud` has no version or alias 9"),
+        (("start", "fraud", "--to", "@best", *CANARY), 1, "unknown_version: model `fraud` has no version or alias @b"),
+        (("start", "fraud", "--to", "@champion", *CANARY), 1, "control: version 1 of `fraud` answers already"),
+        (("start", "fraud", "--to", "@@a", *CANARY), 2, "config: --to: "),
+        (
+            ("start", "fraud", "--to", "2", *CANARY, "--timeout", "1m"),
+            2,
+            "config: --timeout has no meaning without --wait",
+        ),
+        (("status", "fraud", "--timeout", "1m"), 2, "config: --timeout has no meaning without --watch"),
+        (("status", "fraud", "--watch", "--timeout", "soon"), 2, "config: --timeout: `soon` is no duration"),
+        (("status", "fraud", "--watch", "--timeout", "0s"), 2, "config: --timeout: must be greater than 0"),
         (("start", "fraud", "--to", "3", *CANARY), 1, "model_contract: version 3 of `fraud` takes 3 columns"),
         (("start", "fraud", "--to", "1", *CANARY), 1, "control: version 1 of `fraud` answers already"),
         (
