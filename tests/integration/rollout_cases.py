@@ -13,6 +13,8 @@ from tests.integration.rollout_field import MODEL, Field
 from tests.onnx_models import onnx_model
 
 KILL = 9
+PATIENCE = 50
+"""Looks that may be without evidence: a busy machine may answer nothing for longer than a look's interval."""
 
 
 class RolloutCases:
@@ -22,8 +24,19 @@ class RolloutCases:
         ground.put("2")
         await ground.started(2)
         async with ground.feeding(), ground.control() as client:
-            steps = (SetWeight(20), Analyse(0.5, 2, failure="error_rate > 0.1"), SetWeight(60), Wait(0.5))
-            await ground.roll_out(client, "2", SetShadow(100), Analyse(0.5, 2, success="agreement >= 0"), *steps)
+            steps = (
+                SetWeight(20),
+                Analyse(0.5, 2, failure="error_rate > 0.1", inconclusive_limit=PATIENCE),
+                SetWeight(60),
+                Wait(0.5),
+            )
+            await ground.roll_out(
+                client,
+                "2",
+                SetShadow(100),
+                Analyse(0.5, 2, success="agreement >= 0", inconclusive_limit=PATIENCE),
+                *steps,
+            )
             rollout = await ground.until(client, lambda r: r.over)
             assert rollout.status == "promoted", rollout.reason
             await asyncio.sleep(0.5)
@@ -36,7 +49,9 @@ class RolloutCases:
         ground.put("3", onnx_model(float(np.nan)))
         await ground.started(2)
         async with ground.feeding(), ground.control() as client:
-            await ground.roll_out(client, "3", SetWeight(20), Analyse(0.7, 20, failure="error_rate > 0.1"))
+            await ground.roll_out(
+                client, "3", SetWeight(20), Analyse(0.7, 20, failure="error_rate > 0.1", inconclusive_limit=PATIENCE)
+            )
             rollout = await ground.until(client, lambda r: r.over)
         assert rollout.reason == "step 2: failureCondition met: error_rate > 0.1 (error_rate = 1)"
         answers = await ground.answers()
