@@ -36,7 +36,7 @@ demo-rollback: $(VENV)/.demo ## Watch a sabotaged version being rolled out, and 
 	$(VENV)/bin/streamapp demo --rollback $(DEMO_ARGS)
 
 test: $(VENV)/.test ## Run the portable test suite; TEST_ARGS are passed on.
-	$(PY) -m pytest -m "not kafka and not torch and not faults" $(TEST_ARGS)
+	$(PY) -m pytest -m "not kafka and not torch and not faults" -n 2 --dist worksteal $(TEST_ARGS)
 
 check: $(VENV)/.dev ## Format, lint, types and import contracts, without changing anything.
 	$(VENV)/bin/ruff format --check .
