@@ -9,7 +9,7 @@ from streamapp.experiment.compare import Comparison, compare
 from streamapp.experiment.interval import Interval
 from streamapp.experiment.metric import Metric
 from streamapp.experiment.moments import Moments
-from streamapp.experiment.outcome import Outcome, Reweighting
+from streamapp.experiment.outcome import Outcome, Reweighting, Until
 from streamapp.experiment.plan import Plan
 from streamapp.experiment.sample_ratio import Period, SampleRatio
 from streamapp.experiment.units import ClosedUnit, Tally, Units
@@ -58,8 +58,12 @@ class Analysis:
         if self._units.add(outcome):
             period = self._period(outcome.time_ms)
             self._periods[period] = self._periods[period].add(outcome.variant)
-        for unit in self._units.closed():
-            self._count(unit)
+        self._close()
+
+    def wait(self, until: Until) -> None:
+        """Time has passed, and nothing more will be told of it."""
+        self._units.wait(until.time_ms)
+        self._close()
 
     def reweight(self, change: Reweighting) -> None:
         """Weights from a time on. Raises `ConfigError` for other variants or a time before an earlier change's."""
@@ -108,6 +112,10 @@ class Analysis:
         self.lowest_p = min(self.lowest_p, self.sample_ratio.p_value())
         self.looks.append(Look(self._counted, time_ms, intervals, self.lowest_p))
         return self.looks[-1]
+
+    def _close(self) -> None:
+        for unit in self._units.closed():
+            self._count(unit)
 
     def _check(self, outcome: Outcome) -> None:
         if outcome.variant not in self.plan.weights:
