@@ -79,12 +79,13 @@ class Answers:
 
 
 def once(answers: Answers) -> Int64:
-    """The rows that are the first of their event, by when they were scored: a crash can answer an event twice."""
+    """The rows that are the first of their event, by when they were scored, in the order of the input topics. A crash can
+    answer an event twice."""
     order = np.lexsort((answers.scored_ms, answers.offsets, answers.sources))
     sources, offsets = answers.sources[order], answers.offsets[order]
     first = np.ones(len(order), np.bool_)
     first[1:] = (sources[1:] != sources[:-1]) | (offsets[1:] != offsets[:-1])
-    return np.sort(order[first])
+    return order[first]
 
 
 class Numbers:

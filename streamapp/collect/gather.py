@@ -1,7 +1,8 @@
 """Everything that is read of the topics, one after the other."""
 
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -18,14 +19,23 @@ from streamapp.collect.events import (
 )
 from streamapp.collect.labels import LabelJoin, Labels
 from streamapp.collect.letters import LetterReader
-from streamapp.collect.needs import Needs, topics_of
+from streamapp.collect.needs import Needs
 from streamapp.collect.source import Origin
-from streamapp.collect.topics import Topics, open_topics
 from streamapp.config.settings import PipelineSettings
 from streamapp.control.companion import control_topics
-from streamapp.decode import build_decoder, build_outcome_decoder
+from streamapp.decode import build_outcome_decoder
 from streamapp.dlq.letter import letters
 from streamapp.errors import ConfigError
+from streamapp.protocols import Decoder
+from streamapp.types import RecordBatch
+
+
+class Topics(Protocol):
+    """`streamapp.collect.topics.Topics`."""
+
+    def read(self, topic: str, partitions: Collection[int] | None = None) -> AsyncIterator[RecordBatch]:
+        """The records of a topic, or of some of its partitions, up to where it ends now."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,30 +65,37 @@ class Gathered:
 
 
 async def gather(
-    settings: PipelineSettings, base: Path, arms: Arms, needs: Needs, span: Span, entities: Entities | None
+    settings: PipelineSettings,
+    topics: Topics,
+    decoder: Decoder,
+    arms: Arms,
+    needs: Needs,
+    span: Span,
+    entities: Entities | None,
 ) -> Gathered:
     """Read what a plan needs.
 
     1. By which weights keys were dealt. 2. The answers within the span. 3. Their events, where they say what unit it
     is. 4. Dead letters within the span; of what is there twice the first counts. 5. Labels.
 
-    Raises `ConfigError`, `SchemaError` and `BrokerUnavailable`.
+    Raises `ConfigError` and `BrokerUnavailable`.
     """
-    reader = EventReader(build_decoder(settings.source, settings.event, base), entities)
-    topics = await open_topics(settings, topics_of(needs, settings))
+    reader = EventReader(decoder, entities)
     dealing = await _dealing(settings, topics, arms)
     within = IdsAsUnits() if needs.units_are_ids else EventsInside(reader) if needs.inside else EventsElsewhere()
     answering = AnswerReader(settings.predictions.format, needs.scores, span.from_ms, span.to_ms, within)
     async for records in topics.read(settings.predictions.topic):
         answering.take(records)
-    answers, numbers = answering.read(), answering.sources
+    every, numbers = answering.read(), answering.sources
+    rows = once(every)
+    answers = every.take(rows)
     gone = np.zeros(len(answers), np.bool_)
     if isinstance(within, EventsElsewhere):
         events, gone = await _events_behind(settings, topics, answers, numbers, reader)
     else:
-        events = within.read()
+        events = within.read().take(rows)
     units = within.units if isinstance(within, IdsAsUnits) else reader.units
-    unreadable = 0
+    repeats, unreadable = len(every) - len(answers), 0
     if needs.has(Origin.DEAD_LETTER):
         reader.units = units
         dead = LetterReader(reader, numbers, len(needs.scores), span.from_ms, span.to_ms)
@@ -88,10 +105,10 @@ async def gather(
         answers = Answers.concat([answers, more], len(needs.scores))
         events = Events.concat([events, their_events], events.entities.shape[1])
         gone = np.append(gone, np.zeros(len(more), np.bool_))
+        rows = once(answers)
+        repeats += len(answers) - len(rows)
+        answers, events, gone = answers.take(rows), events.take(rows), gone[rows]
         unreadable += dead.unreadable
-    rows = once(answers)
-    repeats = len(answers) - len(rows)
-    answers, events, gone = answers.take(rows), events.take(rows), gone[rows]
     labels = None
     if needs.has(Origin.LABEL):
         labels, bad = await _labels(settings, topics, answers)

@@ -27,13 +27,12 @@ def metric_of(name: str, settings: MetricSettings) -> Metric:
 def plan_of(settings: ExperimentSettings, weights: Mapping[str, float]) -> Plan:
     """The plan, once it is known by which weights keys were dealt. Raises `ConfigError`."""
     metrics = tuple(metric_of(name, metric) for name, metric in settings.metrics.items())
-    times_ms = (round(settings.window_s * 1_000), round((settings.lateness_s or 0.0) * 1_000))
+    times_ms = (round(settings.window_s * 1_000), round(settings.lateness_s * 1_000))
     return Plan(settings.experiment, settings.control, weights, metrics, *times_ms, **_given(settings))
 
 
 def header_of(settings: ExperimentSettings, weights: Mapping[str, float]) -> dict[str, Any]:
     """The same as the object of the first line."""
-    given = {key: settings.lateness_s for key in ("lateness_s",) if settings.lateness_s is not None}
     return {
         "experiment": settings.experiment,
         "control": settings.control,
@@ -43,7 +42,7 @@ def header_of(settings: ExperimentSettings, weights: Mapping[str, float]) -> dic
             for name, metric in settings.metrics.items()
         },
         "window_s": settings.window_s,
-        **given,
+        "lateness_s": settings.lateness_s,
         **_given(settings),
     }
 

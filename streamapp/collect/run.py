@@ -6,13 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from streamapp.collect.covariates import History
-from streamapp.collect.dealing import arms_of
-from streamapp.collect.gather import Span, gather
-from streamapp.collect.needs import Needs, needs_of
+from streamapp.collect.dealing import Arms, arms_of
+from streamapp.collect.gather import Gathered, Span, gather
+from streamapp.collect.needs import Needs, needs_of, topics_of
 from streamapp.collect.tell import Collected, tell
+from streamapp.collect.topics import open_topics
 from streamapp.config.experiment import ExperimentSettings
 from streamapp.config.settings import PipelineSettings
+from streamapp.decode import build_decoder
 from streamapp.errors import ConfigError
+from streamapp.protocols import Decoder
 
 
 def collect(pipeline: PipelineSettings, base: Path, plan: ExperimentSettings, span: Span) -> Collected:
@@ -22,8 +25,16 @@ def collect(pipeline: PipelineSettings, base: Path, plan: ExperimentSettings, sp
     """
     needs, arms = needs_of(plan, pipeline), arms_of(plan, pipeline)
     with _history(pipeline, base, needs) as history:
-        found = asyncio.run(gather(pipeline, base, arms, needs, span, history))
+        decoder = build_decoder(pipeline.source, pipeline.event, base)
+        found = asyncio.run(_gather(pipeline, decoder, arms, needs, span, history))
         return tell(pipeline, plan, needs, span, found, history)
+
+
+async def _gather(
+    pipeline: PipelineSettings, decoder: Decoder, arms: Arms, needs: Needs, span: Span, history: History | None
+) -> Gathered:
+    topics = await open_topics(pipeline, topics_of(needs, pipeline))
+    return await gather(pipeline, topics, decoder, arms, needs, span, history)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamapp.collect.answers import DEAD
+from streamapp.collect.answers import DEAD, Bool
 from streamapp.collect.covariates import History, covariates
 from streamapp.collect.dealing import shares_said
 from streamapp.collect.exposures import Admitted, Exposures, LeftOut, expose
@@ -70,7 +70,7 @@ def tell(
 def _values(source: Source, needs: Needs, found: Gathered, exposures: Exposures) -> Float64:
     """float64 (k,): of each exposure, NaN where it has none."""
     answers, rows = found.answers, exposures.rows
-    dead = answers.served[rows] == DEAD
+    dead: Bool = answers.served[rows] == DEAD
     if source.origin is Origin.DEAD_LETTER:
         return dead.astype(np.float64)
     values: Float64

@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from streamapp.config.duration import Duration
 from streamapp.config.settings import Section
 
 
@@ -44,10 +43,10 @@ class ExperimentSettings(Section):
     """Whose versions are compared; needed where the pipeline has several models."""
     metrics: dict[str, MetricSettings] = Field(min_length=1)
     """Metric -> what it is."""
-    window_s: Duration
+    window_s: float = Field(gt=0, allow_inf_nan=False)
     """How long a unit is observed from its first exposure; labels that come later do not count. Seconds."""
-    lateness_s: Duration | None = None
-    """How much later than it happened a label may become known. Seconds; 0 if absent."""
+    lateness_s: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """How much later than it happened a label may become known. Seconds."""
     clock: Literal["wall", "event_time"] = "wall"
     """When an exposure is: when it was scored, or for replays when its event happened."""
     alpha: float | None = None
