@@ -71,7 +71,9 @@ class Record:
 class Field:
     """topics: name -> records, in the order in which they are read. pipeline, plan: sections laid over the usual."""
 
-    topics: dict[str, list[Record]] = field(default_factory=lambda: {n: [] for n in ("events", "predictions", "labels")})
+    topics: dict[str, list[Record]] = field(
+        default_factory=lambda: {n: [] for n in ("events", "predictions", "labels")}
+    )
     pipeline: dict[str, Any] = field(default_factory=dict)
     plan: dict[str, Any] = field(default_factory=dict)
 

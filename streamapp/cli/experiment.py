@@ -79,6 +79,12 @@ def collect(
     until: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="Scored before; now if absent.", show_default=False)
     ] = None,
+    covariate_rows: Annotated[
+        int,
+        typer.Option(
+            "--covariate-rows", min=1, help="Units that the offline store is asked for at once; more need more memory."
+        ),
+    ] = 2_000,
     out: Annotated[
         Path, typer.Option("--out", metavar="FILE", help="Where the lines go; - is stdout.", allow_dash=True)
     ] = Path("-"),
@@ -101,7 +107,7 @@ def collect(
         now_ms if until is None else min(parse_time(until, now_ms), now_ms),
     )
     settings = load_pipeline(pipeline, overrides)
-    found = run(settings, pipeline.parent, load_plan(plan, settings), span)
+    found = run(settings, pipeline.parent, load_plan(plan, settings), span, covariate_rows)
     for note in found.notes:
         sys.stderr.write(f"{note}\n")
     try:

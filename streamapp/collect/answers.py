@@ -79,8 +79,10 @@ class Answers:
 
 
 def once(answers: Answers) -> Int64:
-    """The rows that are the first of their event, by when they were scored, in the order of the input topics. A crash can
-    answer an event twice."""
+    """The rows that are the first of their event, by when they were scored; sorted by where the events are.
+
+    A crash can answer an event twice.
+    """
     order = np.lexsort((answers.scored_ms, answers.offsets, answers.sources))
     sources, offsets = answers.sources[order], answers.offsets[order]
     first = np.ones(len(order), np.bool_)

@@ -18,10 +18,6 @@ class History(Entities, Protocol):
         """`view:feature` -> float64 (n,): the newest value at or before `as_of_ms`, NaN where there is none."""
         ...
 
-    def close(self) -> None:
-        """Release the store."""
-        ...
-
 
 def covariates(
     history: History,

@@ -1,8 +1,6 @@
 """The command from its plan to the lines."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from streamapp.collect.covariates import History
@@ -18,16 +16,19 @@ from streamapp.errors import ConfigError
 from streamapp.protocols import Decoder
 
 
-def collect(pipeline: PipelineSettings, base: Path, plan: ExperimentSettings, span: Span) -> Collected:
+def collect(
+    pipeline: PipelineSettings, base: Path, plan: ExperimentSettings, span: Span, covariate_rows: int
+) -> Collected:
     """Read the topics of the pipeline whose file is in `base`; whatever is wrong is raised here, before the first line.
 
+    covariate_rows: units that the offline store is asked for at once.
     Raises `ConfigError`, `SchemaError`, `BrokerUnavailable` and `FeatureStoreUnavailable`.
     """
     needs, arms = needs_of(plan, pipeline), arms_of(plan, pipeline)
-    with _history(pipeline, base, needs) as history:
-        decoder = build_decoder(pipeline.source, pipeline.event, base)
-        found = asyncio.run(_gather(pipeline, decoder, arms, needs, span, history))
-        return tell(pipeline, plan, needs, span, found, history)
+    history = _history(pipeline, base, needs, covariate_rows)
+    decoder = build_decoder(pipeline.source, pipeline.event, base)
+    found = asyncio.run(_gather(pipeline, decoder, arms, needs, span, history))
+    return tell(pipeline, plan, needs, span, found, history)
 
 
 async def _gather(
@@ -37,18 +38,12 @@ async def _gather(
     return await gather(pipeline, topics, decoder, arms, needs, span, history)
 
 
-@contextmanager
-def _history(pipeline: PipelineSettings, base: Path, needs: Needs) -> Iterator[History | None]:
+def _history(pipeline: PipelineSettings, base: Path, needs: Needs, rows: int) -> History | None:
     if not needs.covariates:
-        yield None
-        return
+        return None
     if pipeline.features is None:
         raise ConfigError(f"pipeline `{pipeline.name}` has no features: add the `features` section to its file")
     # Feast takes seconds to import.
     from streamapp.enrich.historical import HistoricalFeatures
 
-    history = HistoricalFeatures(pipeline.features, pipeline.event, list(needs.covariates.values()), base)
-    try:
-        yield history
-    finally:
-        history.close()
+    return HistoricalFeatures(pipeline.features, pipeline.event, list(needs.covariates.values()), base, rows)

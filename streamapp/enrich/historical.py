@@ -19,8 +19,6 @@ from streamapp.enrich.reader import EntityKey, ViewDescription
 from streamapp.errors import ConfigError
 from streamapp.types import Column, Float64, Int64
 
-ENTITY_ROWS = 5_000
-"""Entities at once. Feast's file store joins each of them with its whole history before it picks one row."""
 _ROW = "streamapp_row"
 _TIME = "event_timestamp"
 
@@ -28,11 +26,21 @@ _TIME = "event_timestamp"
 class HistoricalFeatures:
     """Some features, as `view:feature`, of the entities that events name.
 
+    At most `rows` entities are asked for at once: Feast's file store joins each with its whole history before it picks
+    a row, and 5 000 with 2 000 rows of history each took 1.2 GB.
     Raises `ConfigError` for a feature that is not there or no number and for a join key that no event field gives, and
     `FeatureStoreUnavailable`.
     """
 
-    def __init__(self, settings: FeatureSettings, event: EventSettings, references: Sequence[str], base: Path) -> None:
+    def __init__(
+        self,
+        settings: FeatureSettings,
+        event: EventSettings,
+        references: Sequence[str],
+        base: Path,
+        rows: int,
+    ) -> None:
+        self._rows = rows
         self._store = open_store(base / settings.repository)
         self._features: dict[str, list[str]] = {}
         self._views: dict[str, ViewDescription] = {}
@@ -60,8 +68,8 @@ class HistoricalFeatures:
     def read(self, view: str, keys: Sequence[EntityKey], as_of_ms: Int64) -> dict[str, Float64]:
         """`view:feature` -> float64 (n,): of each key the newest value at or before `as_of_ms`, NaN if there is none.
 
-        The view's time to live holds: a value that was older than that is none. Distinct pairs are asked for once, at
-        most `ENTITY_ROWS` at a time. Raises `FeatureStoreUnavailable`, and `ConfigError` for what the offline store
+        The view's time to live holds: a value that was older than that is none. Distinct pairs are asked for once.
+        Raises `FeatureStoreUnavailable`, and `ConfigError` for what the offline store
         cannot read.
         """
         names = self._features[view]
@@ -70,17 +78,13 @@ class HistoricalFeatures:
         place = np.array([places.setdefault(pair, len(places)) for pair in pairs], np.int64)
         distinct = list(places)
         values = {name: np.full(len(distinct), np.nan) for name in names}
-        for start in range(0, len(distinct), ENTITY_ROWS):
-            part = distinct[start : start + ENTITY_ROWS]
+        for start in range(0, len(distinct), self._rows):
+            part = distinct[start : start + self._rows]
             frame = self._ask(view, part)
             at = start + frame[_ROW].to_numpy(np.int64)
             for name in names:
                 values[name][at] = pd.to_numeric(frame[name]).to_numpy(np.float64, na_value=np.nan)
         return {f"{view}:{name}": values[name][place] for name in names}
-
-    def close(self) -> None:
-        """Release the store."""
-        self._store.close()
 
     def _ask(self, view: str, pairs: Sequence[tuple[EntityKey, int]]) -> pd.DataFrame:
         """The rows that Feast has for the pairs; it drops those of which it only has values of other times."""
@@ -90,11 +94,14 @@ class HistoricalFeatures:
         columns[_TIME] = pd.to_datetime([ms for _, ms in pairs], unit="ms", utc=True)
         columns[_ROW] = np.arange(len(pairs))
         references = [f"{view}:{name}" for name in self._features[view]]
-        with translated(f"offline store, feature view {view!r}"), warnings.catch_warnings():
+        where = f"offline store, feature view {view!r}"
+        with translated(where), warnings.catch_warnings():
             # Feast's and Dask's own, of every call.
             warnings.simplefilter("ignore")
-            found = self._store.get_historical_features(pd.DataFrame(columns), references)
-            frame: pd.DataFrame = found.to_df()
+            try:
+                frame: pd.DataFrame = self._store.get_historical_features(pd.DataFrame(columns), references).to_df()
+            except FileNotFoundError as error:
+                raise ConfigError(f"{where}: its source is not there: {error}") from error
         return frame
 
 

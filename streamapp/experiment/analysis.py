@@ -43,6 +43,7 @@ class Analysis:
     _starts: list[int] = field(default_factory=list)
     _periods: list[Period] = field(default_factory=list)
     _moments: dict[tuple[str, str], Moments] = field(default_factory=dict)
+    _covariates: dict[str, tuple[int, float]] = field(default_factory=dict)
     _counted: int = 0
     _by_variant: dict[str, int] = field(default_factory=dict)
     _step: int = 1
@@ -135,13 +136,22 @@ class Analysis:
             return
         for name, value in unit.values.items():
             key = name, unit.variant
-            self._moments[key] = self._moments[key].add(value, unit.covariates.get(name, 0.0))
+            self._moments[key] = self._moments[key].add(value, self._covariate(name, unit))
         self._counted += 1
         self._by_variant[unit.variant] += 1
         if self._counted % self._step == 0:
             self.look(unit.first_ms)
             if len(self.looks) >= _MOST_LOOKS:
                 self.looks, self._step = self.looks[1::2], 2 * self._step
+
+    def _covariate(self, name: str, unit: ClosedUnit) -> float:
+        """The unit's, or the mean of those of units before it: that takes nothing off, where 0 would add variance."""
+        count, total = self._covariates.get(name, (0, 0.0))
+        found = unit.covariates.get(name)
+        if found is None:
+            return total / count if count else 0.0
+        self._covariates[name] = count + 1, total + found
+        return found
 
     def _period(self, time_ms: int) -> int:
         return bisect_right(self._starts, time_ms)

@@ -33,7 +33,11 @@ def test_yaml_and_json_are_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("plan", "pipeline", "said"),
     [
-        ({"variants": ["old", "nwe"]}, {}, r"plan.yaml:5:3: variants\[1\]: the pipeline has no variant `nwe`\n  -> did"),
+        (
+            {"variants": ["old", "nwe"]},
+            {},
+            r"plan.yaml:5:3: variants\[1\]: the pipeline has no variant `nwe`\n  -> did",
+        ),
         ({"variants": ["old", "2"]}, {}, "add `compare: version` to compare versions"),
         ({"variants": ["old", "old"]}, {}, "`old` is given twice"),
         ({"control": "none"}, {}, "control: `none` is none of the variants"),
