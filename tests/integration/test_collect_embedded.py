@@ -58,7 +58,7 @@ class Shop:
         for version, bias in (("1", 0.0), ("2", EFFECT)):
             (self.folder / f"{version}.onnx").write_bytes(onnx_model(bias))
         self.pipeline.write_text(yaml.safe_dump(self.settings()))
-        self.plan.write_text(yaml.safe_dump(PLAN))
+        self.plan.write_text(yaml.safe_dump(PLAN, sort_keys=False))
         _feature_repository(self.folder / "repo", self.before)
 
     def settings(self) -> dict[str, Any]:
