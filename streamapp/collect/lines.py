@@ -12,6 +12,8 @@ from streamapp.collect.dealing import Dealing
 from streamapp.collect.exposures import Exposures
 from streamapp.types import Float64, Int16, Int32, Int64
 
+_CHUNK = 10_000
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Told:
@@ -24,9 +26,6 @@ class Told:
     times_ms: Int64
     values: Float64
     first: Bool
-
-    def __len__(self) -> int:
-        return len(self.units)
 
 
 def told(
@@ -74,17 +73,22 @@ def lines(
     yield orjson.dumps(header)
     names = dealing.arms.names
     pending = list(zip(starts_ms, periods, strict=True))[1:]
-    arms, times_ms, values, first = (c.tolist() for c in (found.arms, found.times_ms, found.values, found.first))
-    for row, unit in enumerate(found.units.tolist()):
-        time_ms = times_ms[row]
-        if time_ms > until_ms:
-            break
+    for unit, arm, time_ms, values, first in _rows(found, until_ms):
         while pending and pending[0][0] <= time_ms:
             start_ms, period = pending.pop(0)
             yield orjson.dumps({"weights": dealing.periods[period].weights(dealing.arms), "time": start_ms})
-        line: dict[str, Any] = {"unit": units[unit], "variant": names[arms[row]], "time": time_ms}
-        line["values"] = {name: x for name, x in zip(found.metrics, values[row], strict=True) if x == x}
-        if first[row] and covariates:
+        line: dict[str, Any] = {"unit": units[unit], "variant": names[arm], "time": time_ms}
+        line["values"] = {name: x for name, x in zip(found.metrics, values, strict=True) if x == x}
+        if first and covariates:
             line["covariates"] = {name: float(of[unit]) for name, of in covariates.items() if of[unit] == of[unit]}
         yield orjson.dumps(line)
     yield orjson.dumps({"until": until_ms})
+
+
+def _rows(found: Told, until_ms: int) -> Iterator[tuple[int, int, int, list[float], bool]]:
+    """Unit, arm, time, values and whether it is the first, line by line; some at a time become Python's objects."""
+    end = int(np.searchsorted(found.times_ms, until_ms, side="right"))
+    for start in range(0, end, _CHUNK):
+        part = slice(start, min(start + _CHUNK, end))
+        columns = (found.units, found.arms, found.times_ms, found.values, found.first)
+        yield from zip(*(column[part].tolist() for column in columns), strict=True)
