@@ -75,9 +75,10 @@ class EventReader:
         self.keys = tuple(Numbers() for _ in self.views)
 
     def read(self, records: RecordBatch) -> Events:
-        """Of n records; a row that cannot be decoded is unknown."""
+        """Of n records; a row that cannot be decoded, or has an empty routing key, is unknown."""
         decoded = self._decoder.decode(records)
-        names: list[str | None] = list(decoded.routing_keys)
+        # Events with an empty key are routed alike, and are nobody's.
+        names = [key or None for key in decoded.routing_keys]
         good = np.ones(len(records), np.bool_)
         for row in decoded.failures:
             names[row] = None
@@ -94,16 +95,16 @@ class EventReader:
 
 
 class IdsAsUnits:
-    """Events of a pipeline that routes by id: nothing else is needed of them."""
+    """Events of a pipeline that routes by id: nothing else is needed of them. units: numbers them."""
 
-    def __init__(self) -> None:
-        self.units = Numbers()
+    def __init__(self, units: Numbers) -> None:
+        self._units = units
         self._parts: list[Events] = []
 
     def take(self, ids: list[str], events: RecordBatch) -> None:
         """See `answers.Within`."""
         found = Events.unknown(len(ids), 0)
-        found.units[:] = self.units.of(ids)
+        found.units[:] = self._units.of(ids)
         found.recorded_ms[:] = found.event_ms[:] = events.timestamps_ms
         self._parts.append(found)
 

@@ -80,42 +80,14 @@ async def gather(
 
     Raises `ConfigError` and `BrokerUnavailable`.
     """
-    reader = EventReader(decoder, entities)
     dealing = await _dealing(settings, topics, arms)
-    within = IdsAsUnits() if needs.units_are_ids else EventsInside(reader) if needs.inside else EventsElsewhere()
-    answering = AnswerReader(settings.predictions.format, needs.scores, span.from_ms, span.to_ms, within)
-    async for records in topics.read(settings.predictions.topic):
-        answering.take(records)
-    every, numbers = answering.read(), answering.sources
-    rows = once(every)
-    answers = every.take(rows)
-    gone = np.zeros(len(answers), np.bool_)
-    if isinstance(within, EventsElsewhere):
-        events, gone = await _events_behind(settings, topics, answers, numbers, reader)
-    else:
-        events = within.read().take(rows)
-    units = within.units if isinstance(within, IdsAsUnits) else reader.units
-    repeats, unreadable = len(every) - len(answers), 0
+    gathering = _Gathering(settings, topics, needs, span, EventReader(decoder, entities))
+    await gathering.read_answers()
     if needs.has(Origin.DEAD_LETTER):
-        reader.units = units
-        dead = LetterReader(reader, numbers, len(needs.scores), span.from_ms, span.to_ms)
-        async for records in topics.read(settings.dead_letters.topic):
-            dead.take(list(letters(records)))
-        more, their_events = dead.read()
-        answers = Answers.concat([answers, more], len(needs.scores))
-        events = Events.concat([events, their_events], events.entities.shape[1])
-        gone = np.append(gone, np.zeros(len(more), np.bool_))
-        rows = once(answers)
-        repeats += len(answers) - len(rows)
-        answers, events, gone = answers.take(rows), events.take(rows), gone[rows]
-        unreadable += dead.unreadable
-    labels = None
+        await gathering.read_letters()
     if needs.has(Origin.LABEL):
-        labels, bad = await _labels(settings, topics, answers)
-        unreadable += bad
-    return Gathered(
-        dealing, answers, events, units.values, reader.keys, answering.served, gone, labels, repeats, unreadable
-    )
+        await gathering.read_labels()
+    return gathering.gathered(dealing)
 
 
 async def _dealing(settings: PipelineSettings, topics: Topics, arms: Arms) -> Dealing:
@@ -123,31 +95,95 @@ async def _dealing(settings: PipelineSettings, topics: Topics, arms: Arms) -> De
         return dealing_of(arms, [dealt_by_file(settings)])
     log: list[tuple[int, int, bytes]] = []
     async for records in topics.read(control_topics(settings).log, [0]):
-        log += [
-            (offset, at_ms, value or b"")
-            for offset, at_ms, value in zip(
-                records.offsets.tolist(), records.timestamps_ms.tolist(), records.values, strict=True
-            )
-        ]
+        values = [value or b"" for value in records.values]
+        log += zip(records.offsets.tolist(), records.timestamps_ms.tolist(), values, strict=True)
     return dealing_of(arms, dealt_by_log(log))
 
 
-async def _events_behind(
-    settings: PipelineSettings, topics: Topics, answers: Answers, numbers: Numbers, reader: EventReader
-) -> tuple[Events, Bool]:
-    behind = EventsBehind(answers, numbers.values, reader)
-    for topic in settings.source.topics:
-        async for records in topics.read(topic, behind.partitions(topic)):
-            behind.take(records)
-    return behind.found, behind.gone()
+class _Gathering:
+    """The rows as they become known, topic by topic."""
 
+    def __init__(
+        self, settings: PipelineSettings, topics: Topics, needs: Needs, span: Span, reader: EventReader
+    ) -> None:
+        self._settings, self._topics, self._needs, self._span = settings, topics, needs, span
+        self._reader = reader
+        self._served: list[Served] = []
+        self._sources = Numbers()
+        self._answers = Answers.concat([], len(needs.scores))
+        self._events = Events.unknown(0, len(reader.views))
+        self._gone: Bool = np.zeros(0, np.bool_)
+        self._labels: Labels | None = None
+        self._repeats = self._unreadable = 0
 
-async def _labels(settings: PipelineSettings, topics: Topics, answers: Answers) -> tuple[Labels, int]:
-    outcomes = settings.outcomes
-    if outcomes is None:
-        raise ConfigError(f"pipeline `{settings.name}` reads no labels: add the `outcomes` section to its file")
-    join = LabelJoin(answers, round(outcomes.join_window_s * 1_000))
-    decoder = build_outcome_decoder(outcomes)
-    async for records in topics.read(outcomes.topic):
-        join.take(records, decoder.decode(records))
-    return join.read(), join.unreadable
+    def gathered(self, dealing: Dealing) -> Gathered:
+        """What is known."""
+        return Gathered(
+            dealing,
+            self._answers,
+            self._events,
+            self._reader.units.values,
+            self._reader.keys,
+            self._served,
+            self._gone,
+            self._labels,
+            self._repeats,
+            self._unreadable,
+        )
+
+    async def read_answers(self) -> None:
+        """Answers within the span, and their events from wherever they are."""
+        predictions = self._settings.predictions
+        within = (
+            IdsAsUnits(self._reader.units)
+            if self._needs.units_are_ids
+            else EventsInside(self._reader)
+            if self._needs.inside
+            else EventsElsewhere()
+        )
+        span, scores = self._span, self._needs.scores
+        answering = AnswerReader(predictions.format, scores, span.from_ms, span.to_ms, within)
+        async for records in self._topics.read(predictions.topic):
+            answering.take(records)
+        every, self._sources, self._served = answering.read(), answering.sources, answering.served
+        rows = once(every)
+        self._answers, self._repeats = every.take(rows), len(every) - len(rows)
+        if isinstance(within, EventsElsewhere):
+            await self._look_up_events()
+        else:
+            self._events, self._gone = within.read().take(rows), np.zeros(len(rows), np.bool_)
+
+    async def _look_up_events(self) -> None:
+        behind = EventsBehind(self._answers, self._sources.values, self._reader)
+        for topic in self._settings.source.topics:
+            async for records in self._topics.read(topic, behind.partitions(topic)):
+                behind.take(records)
+        self._events, self._gone = behind.found, behind.gone()
+
+    async def read_letters(self) -> None:
+        """Dead letters within the span, beside the answers."""
+        span, scores = self._span, len(self._needs.scores)
+        dead = LetterReader(self._reader, self._sources, scores, span.from_ms, span.to_ms)
+        async for records in self._topics.read(self._settings.dead_letters.topic):
+            dead.take(list(letters(records)))
+        found, events = dead.read()
+        answers = Answers.concat([self._answers, found], scores)
+        gone = np.append(self._gone, np.zeros(len(found), np.bool_))
+        rows = once(answers)
+        self._answers, self._gone = answers.take(rows), gone[rows]
+        self._events = Events.concat([self._events, events], len(self._reader.views)).take(rows)
+        self._repeats += len(answers) - len(rows)
+        self._unreadable += dead.unreadable
+
+    async def read_labels(self) -> None:
+        """Labels of the answers."""
+        outcomes = self._settings.outcomes
+        if outcomes is None:
+            name = self._settings.name
+            raise ConfigError(f"pipeline `{name}` reads no labels: add the `outcomes` section to its file")
+        join = LabelJoin(self._answers, round(outcomes.join_window_s * 1_000))
+        decoder = build_outcome_decoder(outcomes)
+        async for records in self._topics.read(outcomes.topic):
+            join.take(records, decoder.decode(records))
+        self._labels = join.read()
+        self._unreadable += join.unreadable

@@ -165,7 +165,7 @@ def _left_out(left: LeftOut) -> Iterator[str]:
         "apart": "while not all variants of the plan had keys",
         "others": "by variants that the plan does not compare",
         "unsettled": "within a second of a change of keys",
-        "unread": "whose event cannot be read",
+        "unread": "whose event cannot be read, or has an empty routing key",
         "disordered": "out of order around a change of keys",
     }
     return (f"{count:,} {words}" for name, words in said.items() if (count := getattr(left, name)))

@@ -1,6 +1,10 @@
+import io
 import json
+from dataclasses import replace
+from importlib.resources import files
 from random import Random
 
+import fastavro
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -161,12 +165,12 @@ def test_events_that_are_gone_are_an_error_that_says_since_when_they_are_there(f
     assert [unit for unit, *_ in outcomes(field, span=Span(2_001, 10_000))] == ["u2", "u2", "u3", "u3"]
 
 
-def test_an_event_that_cannot_be_read_any_more_is_counted(field: Field) -> None:
-    for number in range(3):
-        field.shown(number, f"u{number}", 1_000 * number + 1_000)
+def test_an_event_that_cannot_be_read_any_more_or_is_nobody_s_is_counted(field: Field) -> None:
+    for number, user in enumerate(("u0", "u1", "u2", "")):
+        field.shown(number, user, 1_000 * number + 1_000)
         field.label(number, 1_000 * number + 1_500)
     field.topics["events"][1] = Record(0, 1, 0, b'{"id": "e1"}')
-    assert "left out: 1 whose event cannot be read" in field.collected().notes
+    assert "left out: 2 whose event cannot be read, or has an empty routing key" in field.collected().notes
 
 
 def test_answers_against_the_weights_are_told(field: Field) -> None:
@@ -244,3 +248,19 @@ def test_a_covariate_is_of_the_time_before_the_first_exposure(field: Field) -> N
     assert (
         "p: 2 units have no wallet:balance from before their first exposure" in field.collected(history=history).notes
     )
+
+
+def test_avro_predictions_are_read_like_json_ones(field: Field) -> None:
+    field.plan = {"metrics": {"p": {"from": "score:p"}}}
+    field.shown(0, "a", 1_000)
+    as_json = field.lines()
+    schema = json.loads(files("streamapp.encode").joinpath("prediction.avsc").read_text(encoding="utf-8"))
+    (record,) = field.topics["predictions"]
+    written = io.BytesIO()
+    fastavro.schemaless_writer(written, fastavro.parse_schema(schema), {"features": {}, **json.loads(record.value)})
+    field.pipeline = {"predictions": {"topic": "predictions", "format": "avro"}}
+    field.topics["predictions"] = [replace(record, value=written.getvalue())]
+    assert field.lines() == as_json
+    field.topics["predictions"] = [replace(record, value=written.getvalue()[:9])]
+    with pytest.raises(ConfigError, match="is no prediction"):
+        field.lines()
