@@ -18,7 +18,8 @@ class LeftOut:
 
     apart: while not all arms had keys. others: answered by what the plan does not compare. unsettled: within a second
     of a change of keys. unread: the event cannot be decoded, has an empty routing key, or is not in the input topic.
-    disordered: with event time, out of order around a change of keys. misdealt is no reason: exposures to another arm than the keys were dealt to.
+    disordered: with event time, out of order around a change of keys. misdealt is no reason: exposures to another arm
+    than the keys were dealt to.
     """
 
     apart: int = 0

@@ -23,7 +23,7 @@ from tests.onnx_models import onnx_model
 USERS = 500
 PARTITIONS = 2
 PATIENCE_S = 60.0
-EFFECT = 1.0
+EFFECT = 2.0
 PLAN = {
     "experiment": "spend",
     "compare": "version",
@@ -86,6 +86,7 @@ class Shop:
                 "routing_key": "user",
                 "fields": {name: {"dtype": dtype} for name, dtype in dtypes.items()},
             },
+            "routing": {"salt": "shop"},
             "variants": variants,
             "features": {"repository": "repo", "entities": {"customer": "user"}},
             "predictions": {"topic": f"{self.name}.out"},
@@ -120,11 +121,11 @@ class Shop:
 
     async def click(self, answers: list[Mapping[str, Any]]) -> None:
         """Users of version 1 click with probability 0.2, of version 2 with 0.6."""
-        rng = np.random.default_rng(6)
+        luck = np.random.default_rng(6).random(2 * USERS)
         labels = [
             {
                 "id": each["id"],
-                "clicked": int(rng.random() < (0.2 if each["model_version"] == "1" else 0.6)),
+                "clicked": int(luck[int(each["id"][1:])] < (0.2 if each["model_version"] == "1" else 0.6)),
                 "at": each["scored_at"] + 100,
             }
             for each in answers
