@@ -5,11 +5,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-import numpy as np
-
-from streamapp.dlq.letter import Letter
+from streamapp.dlq.letter import Letter, originals
 from streamapp.protocols import Decoder
-from streamapp.types import Failures, RecordBatch
 
 
 class Fate(str, Enum):
@@ -51,7 +48,8 @@ def choose(
     chosen = list(left.values())
     if decoder is None or not chosen:
         return chosen
-    failures = _failures(chosen, decoder)
+    # As events of the input topic, with the timestamps that their copies get.
+    failures = decoder.decode(originals(chosen)).failures
     tally.fates[Fate.INVALID] += len(failures)
     tally.invalid.update((failure.code, failure.field) for failure in failures.values())
     return [letter for row, letter in enumerate(chosen) if row not in failures]
@@ -61,20 +59,3 @@ def _fate(letter: Letter, topics: Collection[str]) -> Fate | None:
     if letter.source is None or letter.source.topic not in topics:
         return Fate.FOREIGN
     return Fate.OMITTED if letter.omitted else None
-
-
-def _failures(chosen: Sequence[Letter], decoder: Decoder) -> Failures:
-    """The rows that fail as events of the input topic, with the timestamps that their copies get."""
-    sources = [letter.source or letter.place for letter in chosen]
-    n = len(chosen)
-    times_ms = (letter.written_ms if letter.source_ms is None else letter.source_ms for letter in chosen)
-    records = RecordBatch(
-        [source.topic for source in sources],
-        np.fromiter((source.partition for source in sources), np.int32, n),
-        np.fromiter((source.offset for source in sources), np.int64, n),
-        np.fromiter(times_ms, np.int64, n),
-        [letter.key for letter in chosen],
-        [letter.value for letter in chosen],
-        [letter.headers for letter in chosen],
-    )
-    return decoder.decode(records).failures

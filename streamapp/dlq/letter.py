@@ -1,7 +1,9 @@
 """A dead letter: the original record and why it failed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from streamapp.dlq.place import Place
 from streamapp.encode.dead_letters import CONNECT, OWN
@@ -88,6 +90,22 @@ def letters(records: RecordBatch) -> Iterator[Letter]:
             _whole(cause.get(OWN + "timestamp", "")),
             _whole(_last(original, REPLAY + "count")) or 0,
         )
+
+
+def originals(found: Sequence[Letter]) -> RecordBatch:
+    """The records that n letters were: where and when they were, as far as a letter says it."""
+    n = len(found)
+    sources = [letter.source or letter.place for letter in found]
+    times_ms = (letter.written_ms if letter.source_ms is None else letter.source_ms for letter in found)
+    return RecordBatch(
+        [source.topic for source in sources],
+        np.fromiter((source.partition for source in sources), np.int32, n),
+        np.fromiter((source.offset for source in sources), np.int64, n),
+        np.fromiter(times_ms, np.int64, n),
+        [letter.key for letter in found],
+        [letter.value for letter in found],
+        [letter.headers for letter in found],
+    )
 
 
 def _split(headers: Headers) -> tuple[Headers, dict[str, str]]:

@@ -43,7 +43,7 @@ def open_store(repository: Path) -> FeatureStore:
     """The feature store of a Feast repository. Raises `ConfigError`, `FeatureStoreUnavailable`."""
     if not (repository / "feature_store.yaml").is_file():
         raise ConfigError(f"features.repository: there is no feature_store.yaml in {repository}")
-    with _translated(f"Feast repository {repository}"):
+    with translated(f"Feast repository {repository}"):
         store = FeatureStore(repo_path=str(repository))
         # Opening registry and online store here keeps both from the first batch.
         store.registry.list_projects(allow_cache=True)
@@ -53,7 +53,7 @@ def open_store(repository: Path) -> FeatureStore:
 
 def describe_services(store: FeatureStore, names: Sequence[str]) -> Mapping[str, ServiceDescription]:
     """The named feature services. Raises `ConfigError` naming what exists, `FeatureStoreUnavailable`."""
-    with _translated("Feast registry"):
+    with translated("Feast registry"):
         return {name: _describe_service(store, name) for name in names}
 
 
@@ -68,7 +68,8 @@ def _describe_service(store: FeatureStore, name: str) -> ServiceDescription:
         ) from error
     views: dict[str, ViewDescription] = {}
     for projection in service.feature_view_projections:
-        view = _describe_view(name, projection, _stored_view(store, name, projection))
+        where = f"feature service {name!r}, view {projection.name!r}"
+        view = describe_view(where, projection, _stored_view(store, where, projection))
         earlier = views.get(view.name, view)
         if (earlier.stored, earlier.join_keys) != (view.stored, view.join_keys):
             raise ConfigError(
@@ -81,8 +82,7 @@ def _describe_service(store: FeatureStore, name: str) -> ServiceDescription:
     return ServiceDescription(name, tuple(views.values()))
 
 
-def _stored_view(store: FeatureStore, service: str, projection: FeatureViewProjection) -> FeatureView:
-    where = f"feature service {service!r}, view {projection.name!r}"
+def _stored_view(store: FeatureStore, where: str, projection: FeatureViewProjection) -> FeatureView:
     if projection.version_tag is not None:
         raise ConfigError(f"{where}: views pinned to a version are not supported; refer to the current one")
     view = store.registry.get_any_feature_view(projection.name, store.project, allow_cache=True)
@@ -96,15 +96,13 @@ def _stored_view(store: FeatureStore, service: str, projection: FeatureViewProje
     return view
 
 
-def _describe_view(service: str, projection: FeatureViewProjection, view: FeatureView) -> ViewDescription:
+def describe_view(where: str, projection: FeatureViewProjection, view: FeatureView) -> ViewDescription:
+    """A view as `projection` shows it; `where` begins the `ConfigError` for join keys of other types than ours."""
     keys = []
     for column in view.entity_columns:
         dtype = column.dtype.to_value_type().name
         if dtype not in _KEY_FIELDS:
-            raise ConfigError(
-                f"feature service {service!r}, view {projection.name!r}: join key {column.name!r} is {dtype}; "
-                "INT32, INT64 and STRING are supported"
-            )
+            raise ConfigError(f"{where}: join key {column.name!r} is {dtype}; INT32, INT64 and STRING are supported")
         if column.name != DUMMY_ENTITY_ID:
             keys.append(JoinKey(column.name, projection.join_key_map.get(column.name, column.name), dtype.lower()))
     features = tuple(
@@ -135,7 +133,7 @@ class FeastReader:
         for start in range(0, len(keys), _KEYS_PER_CALL):
             stop = min(start + _KEYS_PER_CALL, len(keys))
             entities = _entity_protos(table, keys[start:stop])
-            with _translated(f"online store, feature view {view!r}"):
+            with translated(f"online store, feature view {view!r}"):
                 # Redis appends to the list of features it is given.
                 rows = self._provider.online_read(self._store.config, table, entities, list(features))
             fill_rows(rows, features, values[start:stop], event_times_ms[start:stop])
@@ -143,7 +141,7 @@ class FeastReader:
 
     def refresh(self) -> None:
         """See `FeatureReader`."""
-        with _translated("Feast registry"):
+        with translated("Feast registry"):
             self._store.refresh_registry()
         fresh = describe_services(self._store, list(self._services))
         changed = sorted(name for name, service in self._services.items() if fresh[name] != service)
@@ -165,7 +163,7 @@ class FeastReader:
 
     def _stored_views(self) -> Mapping[str, FeatureView]:
         names = {view.stored for service in self._services.values() for view in service.views}
-        with _translated("Feast registry"):
+        with translated("Feast registry"):
             return {
                 name: self._store.registry.get_any_feature_view(name, self._store.project, allow_cache=True)
                 for name in sorted(names)
@@ -228,7 +226,7 @@ def _milliseconds(timestamp: datetime) -> int:
 
 
 @contextmanager
-def _translated(what: str) -> Iterator[None]:
+def translated(what: str) -> Iterator[None]:
     """Turn an outage into `FeatureStoreUnavailable` and a fault of the repository into `ConfigError`."""
     try:
         yield

@@ -104,7 +104,7 @@ def _variant_plan(
         features = _numeric(view)
         if not features:
             continue
-        fields = tuple(_key_field(settings, event, view, key) for key in view.join_keys)
+        fields = tuple(key_field(settings, event, view, key) for key in view.join_keys)
         contract = settings.views.get(view.name, FeatureViewSettings())
         read = stored[view.stored]
         parts.append(
@@ -126,7 +126,7 @@ def _variant_plan(
     return VariantPlan(tuple(names), tuple(part.contract.view for part in parts), tuple(parts))
 
 
-def _key_field(settings: FeatureSettings, event: EventSettings, view: ViewDescription, key: JoinKey) -> KeyField:
+def key_field(settings: FeatureSettings, event: EventSettings, view: ViewDescription, key: JoinKey) -> KeyField:
     """The event field of a join key, checked to hold values of its type."""
     name = settings.entities.get(key.event_name, key.event_name)
     where = f"feature view {view.name!r}, join key {key.event_name!r} ({key.dtype})"

@@ -9,7 +9,7 @@ from streamapp.experiment.compare import Comparison, compare
 from streamapp.experiment.interval import Interval
 from streamapp.experiment.metric import Metric
 from streamapp.experiment.moments import Moments
-from streamapp.experiment.outcome import Outcome, Reweighting
+from streamapp.experiment.outcome import Outcome, Reweighting, Until
 from streamapp.experiment.plan import Plan
 from streamapp.experiment.sample_ratio import Period, SampleRatio
 from streamapp.experiment.units import ClosedUnit, Tally, Units
@@ -43,6 +43,7 @@ class Analysis:
     _starts: list[int] = field(default_factory=list)
     _periods: list[Period] = field(default_factory=list)
     _moments: dict[tuple[str, str], Moments] = field(default_factory=dict)
+    _covariates: dict[str, tuple[int, float]] = field(default_factory=dict)
     _counted: int = 0
     _by_variant: dict[str, int] = field(default_factory=dict)
     _step: int = 1
@@ -58,8 +59,12 @@ class Analysis:
         if self._units.add(outcome):
             period = self._period(outcome.time_ms)
             self._periods[period] = self._periods[period].add(outcome.variant)
-        for unit in self._units.closed():
-            self._count(unit)
+        self._close()
+
+    def wait(self, until: Until) -> None:
+        """Time has passed, and nothing more will be told of it."""
+        self._units.wait(until.time_ms)
+        self._close()
 
     def reweight(self, change: Reweighting) -> None:
         """Weights from a time on. Raises `ConfigError` for other variants or a time before an earlier change's."""
@@ -109,6 +114,10 @@ class Analysis:
         self.looks.append(Look(self._counted, time_ms, intervals, self.lowest_p))
         return self.looks[-1]
 
+    def _close(self) -> None:
+        for unit in self._units.closed():
+            self._count(unit)
+
     def _check(self, outcome: Outcome) -> None:
         if outcome.variant not in self.plan.weights:
             known = ", ".join(self.plan.weights)
@@ -127,13 +136,22 @@ class Analysis:
             return
         for name, value in unit.values.items():
             key = name, unit.variant
-            self._moments[key] = self._moments[key].add(value, unit.covariates.get(name, 0.0))
+            self._moments[key] = self._moments[key].add(value, self._covariate(name, unit))
         self._counted += 1
         self._by_variant[unit.variant] += 1
         if self._counted % self._step == 0:
             self.look(unit.first_ms)
             if len(self.looks) >= _MOST_LOOKS:
                 self.looks, self._step = self.looks[1::2], 2 * self._step
+
+    def _covariate(self, name: str, unit: ClosedUnit) -> float:
+        """The unit's, or the mean of those of units before it: that takes nothing off, where 0 would add variance."""
+        count, total = self._covariates.get(name, (0, 0.0))
+        found = unit.covariates.get(name)
+        if found is None:
+            return total / count if count else 0.0
+        self._covariates[name] = count + 1, total + found
+        return found
 
     def _period(self, time_ms: int) -> int:
         return bisect_right(self._starts, time_ms)

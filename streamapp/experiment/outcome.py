@@ -28,3 +28,11 @@ class Reweighting:
     time_ms: int
     weights: Mapping[str, float]
     where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """All outcomes up to time_ms were told: windows that ended by then close, though nothing happened since."""
+
+    time_ms: int
+    where: str = ""

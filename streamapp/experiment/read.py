@@ -4,6 +4,7 @@
      "metrics": {"clicked": {"kind": "proportion"}}, "window_s": 3600}            (one line)
     {"unit": "u1", "variant": "a", "time": "2026-05-01T12:00:00Z", "value": 1}
     {"weights": {"a": 0.2, "b": 0.8}, "time": "2026-05-02T12:00:00Z"}
+    {"until": "2026-05-03T00:00:00Z"}
 
 With several metrics, `values` and `covariates` map a metric to its number, in place of `value` and `covariate`.
 """
@@ -18,7 +19,7 @@ from streamapp.errors import ConfigError
 from streamapp.experiment.asymptotic import BURN_IN
 from streamapp.experiment.guardrail import Better
 from streamapp.experiment.metric import Aggregate, Kind, Metric
-from streamapp.experiment.outcome import Outcome, Reweighting
+from streamapp.experiment.outcome import Outcome, Reweighting, Until
 from streamapp.experiment.plan import Plan
 
 _HEADER = {"experiment", "control", "variants", "metrics", "window_s", "lateness_s", "alpha", "max_units", "burn_in"}
@@ -26,7 +27,7 @@ _METRIC = {"kind", "aggregate", "low", "high", "better", "margin"}
 _OUTCOME = {"unit", "variant", "time", "value", "values", "covariate", "covariates"}
 
 
-def read(lines: Iterable[bytes], name: str) -> tuple[Plan, Iterator[Outcome | Reweighting]]:
+def read(lines: Iterable[bytes], name: str) -> tuple[Plan, Iterator[Outcome | Reweighting | Until]]:
     """The plan and what follows it, read as it is asked for. Raises `ConfigError` that names the line."""
     numbered = enumerate(lines, 1)
     for number, line in numbered:
@@ -36,7 +37,7 @@ def read(lines: Iterable[bytes], name: str) -> tuple[Plan, Iterator[Outcome | Re
     raise ConfigError(f"{name}: is empty; its first line must be the plan of the experiment")
 
 
-def _rest(numbered: Iterator[tuple[int, bytes]], name: str, plan: Plan) -> Iterator[Outcome | Reweighting]:
+def _rest(numbered: Iterator[tuple[int, bytes]], name: str, plan: Plan) -> Iterator[Outcome | Reweighting | Until]:
     only = plan.metrics[0].name if len(plan.metrics) == 1 else None
     for number, line in numbered:
         if not line.strip():
@@ -46,6 +47,9 @@ def _rest(numbered: Iterator[tuple[int, bytes]], name: str, plan: Plan) -> Itera
         if "weights" in found:
             _known(found, {"weights", "time"}, where)
             yield Reweighting(_time(found.get("time"), where), _numbers(found["weights"], "weights", where), where)
+        elif "until" in found:
+            _known(found, {"until"}, where)
+            yield Until(_time(found["until"], where), where)
         else:
             yield _outcome(found, only, where)
 

@@ -8,7 +8,7 @@ from typing import Any
 from streamapp.errors import ConfigError
 from streamapp.experiment.analysis import Analysis, Look
 from streamapp.experiment.compare import Comparison
-from streamapp.experiment.outcome import Outcome, Reweighting
+from streamapp.experiment.outcome import Outcome, Reweighting, Until
 from streamapp.experiment.plan import Plan
 from streamapp.experiment.sample_ratio import ALARM_P, SampleRatio
 from streamapp.experiment.units import Tally
@@ -58,15 +58,18 @@ class Report:
         return [{"units": k.units, "time_ms": k.time_ms, "lower": i.lower, "upper": i.upper} for k, i in pairs]
 
 
-def report(plan: Plan, outcomes: Iterable[Outcome | Reweighting]) -> Report:
+def report(plan: Plan, outcomes: Iterable[Outcome | Reweighting | Until]) -> Report:
     """All outcomes taken, in order, and the report. Raises `ConfigError`, also if only one variant has units."""
     analysis, last_ms = Analysis(plan), 0
     for found in outcomes:
         if isinstance(found, Reweighting):
             analysis.reweight(found)
+            continue
+        if isinstance(found, Until):
+            analysis.wait(found)
         else:
             analysis.observe(found)
-            last_ms = max(last_ms, found.time_ms)
+        last_ms = max(last_ms, found.time_ms)
     seen = {variant for period in analysis.sample_ratio.periods for variant, n in period.counts.items() if n}
     if plan.control not in seen or len(seen) < 2:
         raise ConfigError(

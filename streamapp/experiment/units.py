@@ -88,8 +88,7 @@ class Units:
         Raises `ConfigError` where the plan has no window and the unit was there before.
         """
         self.tally.outcomes += 1
-        late = self._watermark_ms is not None and outcome.time_ms < self._watermark_ms
-        self._watermark_ms = self._watermark_ms if late else outcome.time_ms
+        self.wait(outcome.time_ms)
         key = _key(outcome.unit)
         if key >= self._bar:
             return False
@@ -104,6 +103,10 @@ class Units:
         elif not is_new:
             self.tally.outside += 1
         return is_new and key < self._bar
+
+    def wait(self, until_ms: int) -> None:
+        """Time has reached `until_ms`; one that is past already does nothing. `closed` comes next."""
+        self._watermark_ms = until_ms if self._watermark_ms is None else max(self._watermark_ms, until_ms)
 
     def closed(self) -> Iterator[ClosedUnit]:
         """Units whose windows closed since the last call, in that order."""

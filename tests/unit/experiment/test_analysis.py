@@ -4,7 +4,7 @@ import pytest
 from streamapp.errors import ConfigError
 from streamapp.experiment.analysis import Analysis
 from streamapp.experiment.metric import Kind, Metric
-from streamapp.experiment.outcome import Outcome, Reweighting
+from streamapp.experiment.outcome import Outcome, Reweighting, Until
 from streamapp.experiment.plan import Plan
 from streamapp.experiment.report import report
 
@@ -46,6 +46,13 @@ def test_comparisons_start_anew_when_weights_change_and_the_ratio_goes_on() -> N
     assert sum(analysis.units.values()) == 500
     assert [sum(period.counts.values()) for period in analysis.sample_ratio.periods] == [300, 500]
     assert not analysis.sample_ratio.alarm
+
+
+def test_windows_close_when_time_has_passed_without_an_outcome() -> None:
+    rows = outcomes(20, 5)
+    for until, closed in ((Until(500), 0), (Until(1_000), 1), (Until(1_010), 11), (Until(9_000), 20)):
+        found = report(plan(window_ms=700, lateness_ms=300), [*rows, until])
+        assert (sum(found.units.values()), found.tally.open) == (closed, 20 - closed)
 
 
 def test_looks_are_bounded_and_narrow() -> None:
@@ -108,3 +115,15 @@ def _rate(by_unit: bool) -> float:
 def test_correlated_events_raise_false_alarms_unless_units_are_counted() -> None:
     assert _rate(by_unit=True) <= 0.05
     assert _rate(by_unit=False) >= 0.2
+
+
+def test_units_without_a_covariate_do_not_spoil_it_for_the_others() -> None:
+    rng = np.random.default_rng(9)
+    rows = []
+    for k in range(2_000):
+        variant, before = "ab"[int(rng.integers(2))], float(rng.normal(50, 10))
+        known = {"spent": before} if (k + 1) % 50 else {}
+        rows.append(Outcome(f"u{k}", variant, k, {"spent": before + float(rng.normal())}, known))
+    (found,) = report(Plan("x", "a", {"a": 1.0, "b": 1.0}, (Metric("spent"),)), rows).comparisons.values()
+    # With 0 for the 40 that have none it would be 0.64.
+    assert found.reduction == pytest.approx(0.97, abs=0.01)

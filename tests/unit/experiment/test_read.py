@@ -4,7 +4,7 @@ import pytest
 
 from streamapp.errors import ConfigError
 from streamapp.experiment.metric import Kind
-from streamapp.experiment.outcome import Outcome, Reweighting
+from streamapp.experiment.outcome import Outcome, Reweighting, Until
 from streamapp.experiment.read import read
 
 HEADER = {
@@ -22,11 +22,12 @@ def lines(*objects: object) -> list[bytes]:
 
 
 def test_the_plan_then_what_follows() -> None:
-    plan, rest = read(lines(HEADER, b"", ROW, {"weights": {"a": 1, "b": 3}, "time": 2_000}), "f")
+    plan, rest = read(lines(HEADER, b"", ROW, {"weights": {"a": 1, "b": 3}, "time": 2_000}, {"until": 3}), "f")
     assert (plan.window_ms, plan.metrics[0].kind, plan.alpha) == (1_500, Kind.PROPORTION, 0.05)
     assert list(rest) == [
         Outcome("u", "a", 1_000, {"clicked": 1.0}, {"clicked": 2.0}, "f, line 3"),
         Reweighting(2_000, {"a": 1.0, "b": 3.0}, "f, line 4"),
+        Until(3, "f, line 5"),
     ]
 
 
@@ -57,6 +58,8 @@ def test_the_plan_then_what_follows() -> None:
         ([HEADER, {**ROW, "values": {"clicked": 1}}], "f, line 2: value and values"),
         ([HEADER, b"\xff"], "f, line 2: is not JSON"),
         ([HEADER, {"weights": [1], "time": 1}], "f, line 2: weights"),
+        ([HEADER, {"until": "soon"}], "f, line 2: time 'soon'"),
+        ([HEADER, {"until": 1, "time": 1}], "f, line 2: unknown key time"),
     ],
 )
 def test_a_bad_line_is_named(found: list[object], said: str) -> None:
