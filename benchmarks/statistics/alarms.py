@@ -116,6 +116,20 @@ def skewed_covariate(rng: np.random.Generator, shape: tuple[int, int], look: int
     return x * rng.standard_exponential(shape), x
 
 
+class Partly:
+    """The same for four units of five; the fifth counts with the mean of those before it. Starts anew at look 0."""
+
+    def __call__(self, rng: np.random.Generator, shape: tuple[int, int], look: int) -> tuple[Float64, Float64]:
+        y, x = covariate(rng, shape, look)
+        x, known = x + 3.0, rng.random(shape) < 0.8
+        if look == 0:
+            self._count, self._total = np.zeros((shape[0], 1)), np.zeros((shape[0], 1))
+        counts, totals = self._count + known.cumsum(axis=1), self._total + (x * known).cumsum(axis=1)
+        self._count, self._total = counts[:, -1:], totals[:, -1:]
+        before = (totals - x * known) / np.maximum(counts - known, 1)
+        return y, np.where(known, x, before)
+
+
 CASES = (
     Case("proportion 10 %", "exact", coin(0.1)),
     Case("proportion 1 %", "exact", coin(0.01)),
@@ -134,6 +148,7 @@ CASES = (
     Case("mean with CUPED, correlation 0.8", "cuped", covariate),
     Case("mean with CUPED, effect 0.1 (coverage)", "cuped", covariate, effect=0.1),
     Case("mean with CUPED, skewed", "cuped", skewed_covariate),
+    Case("mean with CUPED, a fifth without a covariate", "cuped", Partly()),
     Case("20 correlated events a unit, by unit", "exact", beta(0.5, 4.5), events=20),
     Case("20 correlated events a unit, by event", "exact", beta(0.5, 4.5), events=20, by_unit=False),
     Case("the same, mean, by unit", "asymptotic", beta(0.5, 4.5), events=20),

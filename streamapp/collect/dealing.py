@@ -14,7 +14,6 @@ from streamapp.act.state import State, owners_of
 from streamapp.buckets import BUCKETS, deal
 from streamapp.config.experiment import ExperimentSettings
 from streamapp.config.settings import PipelineSettings
-from streamapp.control.declared import version_of
 from streamapp.control.fold import Entry, Fold
 from streamapp.types import Int16, Int64
 
@@ -141,7 +140,7 @@ def _period(arms: Arms, dealt: Dealt) -> Period:
 
 def _served(state: State) -> tuple[Served, ...]:
     return tuple(
-        (name, state.declared[tenant.wiring].model, version_of(state, tenant)) for name, tenant in state.tenants.items()
+        (name, state.declared[tenant.wiring].model, state.version_of(tenant)) for name, tenant in state.tenants.items()
     )
 
 
