@@ -7,6 +7,7 @@ import pytest
 
 from streamapp.demo.broker import EmbeddedBroker
 from tests.brokers import ApacheKafka, KafkaMissing, versions
+from tests.object_store import S3Server, environment
 from tests.secure_kafka import SecureKafka
 
 Kafka = TypeVar("Kafka", bound=ApacheKafka)
@@ -41,6 +42,21 @@ def _running(broker: Kafka) -> Iterator[Kafka]:
         if os.environ.get("CI"):
             pytest.fail(str(missing))
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An object store that speaks S3, one for the whole session."""
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The object store, and an environment in which s3fs finds it."""
+    for name, value in environment(s3_server.port).items():
+        monkeypatch.setenv(name, value)
+    return s3_server
 
 
 @pytest.fixture
