@@ -8,10 +8,11 @@ import pytest
 from streamapp.demo.broker import EmbeddedBroker
 from tests.brokers import ApacheKafka, KafkaMissing, versions
 from tests.object_store import S3Server, environment
+from tests.proxied_kafka import ProxiedKafka
 from tests.secure_kafka import SecureKafka
 
 Kafka = TypeVar("Kafka", bound=ApacheKafka)
-REAL_BROKERS = ("kafka_broker", "secure_kafka")
+REAL_BROKERS = ("kafka_broker", "secure_kafka", "proxied_kafka")
 """Fixtures that are a real Apache Kafka, of each version in turn."""
 
 
@@ -32,6 +33,12 @@ def kafka_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 def secure_kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
     """The same with secure listeners."""
     yield from _running(SecureKafka(request.param, tmp_path_factory.mktemp(f"secure-{request.param}")))
+
+
+@pytest.fixture(scope="session")
+def proxied_kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKafka]:
+    """The same with a way to it through a proxy; one to be killed."""
+    yield from _running(ProxiedKafka(request.param, tmp_path_factory.mktemp(f"proxied-{request.param}")))
 
 
 def _running(broker: Kafka) -> Iterator[Kafka]:

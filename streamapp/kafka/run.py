@@ -55,8 +55,8 @@ def run_worker(
 ) -> int:
     """Run a worker in this process until SIGTERM, SIGINT or a failure, and return the process's exit code.
 
-    The first signal finishes what is in flight; `worker.drain_s` and `LEAVE_S` later the process has ended, also where a
-    broker that is gone keeps the worker. The second signal ends it at once. Neither loses anything, as nothing is
+    The first signal finishes what is in flight; `worker.drain_s` and `LEAVE_S` later the process has ended, also where
+    a broker that is gone keeps the worker. The second signal ends it at once. Neither loses anything, as nothing is
     acknowledged before it is durable. A worker that makes no progress within `worker.progress_timeout_s`
     ends the process with status 3 (`streamapp.kafka.watch`). `on_start` gets the worker, for its `stats()`, and its
     watch, for its `health()`. `beside` may give the worker a companion.

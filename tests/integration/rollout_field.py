@@ -97,10 +97,11 @@ class Field:
         said = {"registered_by": "test", "registered_at": "2026-01-01T00:00:00Z"}
         self.registry.add(Manifest(MODEL, version, "onnx", file.path, (file,), (x,), (y,), **said), folder)
 
-    def start(self) -> ChildProcess:
+    def start(self, *more: str) -> ChildProcess:
+        """One more worker; more: options of its command."""
         number = len(self.workers)
         worker = ChildProcess(
-            python("-m", "streamapp", "run", str(self.pipeline), f"--set=kafka.client.id=worker-{number}"),
+            python("-m", "streamapp", "run", str(self.pipeline), f"--set=kafka.client.id=worker-{number}", *more),
             log=self.folder / f"worker-{number}.log",
         )
         self.workers.append(worker)
@@ -259,9 +260,9 @@ class Answers:
     def versions(self) -> Counter[str]:
         return Counter(value["model_version"] for _, value in self.predictions)
 
-    def unlawful(self, entries: Sequence[Entry], salt: str) -> list[str]:
+    def unlawful(self, entries: Sequence[Entry], salt: str, lawful_ms: int = LAWFUL_MS) -> list[str]:
         """Predictions by a version that the log did not have in force for their bucket when they were written, nor
-        `LAWFUL_MS` before."""
+        `lawful_ms` before."""
         times_ms, states = [0], [State()]
         state = State()
         for entry in entries:
@@ -273,7 +274,7 @@ class Answers:
                 states.append(state)
         found = []
         for at_ms, value in self.predictions:
-            first = max(bisect_right(times_ms, at_ms - LAWFUL_MS) - 1, 0)
+            first = max(bisect_right(times_ms, at_ms - lawful_ms) - 1, 0)
             last = bisect_right(times_ms, at_ms + 1)
             lawful = {_version(state, bucket(value["id"], salt)) for state in states[first:last]}
             if value["model_version"] not in lawful:

@@ -101,7 +101,8 @@ CONFIG = """
 platform: "pytorch_libtorch"
 max_batch_size: 64
 input [ { name: "x" data_type: TYPE_FP32 dims: [ 4 ] } ]
-output [ { name: "probabilities" data_type: TYPE_FP32 dims: [ 2 ] }, { name: "logits" data_type: TYPE_FP32 dims: [ 2 ] } ]
+output [ { name: "probabilities" data_type: TYPE_FP32 dims: [ 2 ] },
+         { name: "logits" data_type: TYPE_FP32 dims: [ 2 ] } ]
 """
 
 
@@ -253,7 +254,7 @@ def test_a_damaged_archive_is_refused(attempt, registry, script, network):
         attempt(path)
     place = whole.index(b"data/0") + 200
     path.write_bytes(whole[:place] + bytes(200) + whole[place + 200 :])
-    with pytest.raises(ModelLoadError, match="code cannot be read|torch cannot load it"):
+    with pytest.raises(ModelLoadError, match=r"code cannot be read|torch cannot load it"):
         attempt(path)
     assert registry.models() == ()
 
