@@ -58,6 +58,7 @@ class Proxy:
         self._cut_above: int | None = None
         self._losing: tuple[bytes, int] | None = None
         self._accepted = 0
+        self._lost = 0
         self._resets = 0
         self._connections: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.StreamWriter] = set()
@@ -102,6 +103,11 @@ class Proxy:
         """Of the connections open now, those that go on to send `said` up are lost without a word: nothing arrives on
         them any more, in neither direction, and neither end is told. New ones are well."""
         self._call(self._lose(said))
+
+    @property
+    def lost(self) -> int:
+        """Connections that were lost so far."""
+        return self._lost
 
     @property
     def resets(self) -> int:
@@ -187,7 +193,9 @@ class Proxy:
             while True:
                 piece = await reader.read(PIECE_BYTES)
                 if way == "up" and self._losing is not None and course.number <= self._losing[1]:
-                    course.lost |= self._losing[0] in piece
+                    if not course.lost and self._losing[0] in piece:
+                        course.lost = True
+                        self._lost += 1
                 await queue.put((self._loop.time(), piece))
                 if not piece:
                     return

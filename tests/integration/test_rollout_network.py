@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,16 +31,19 @@ async def ground(proxied_kafka: ProxiedKafka, tmp_path: Path, topic: Callable[[s
     proxied_kafka.proxy.heal()
 
 
-def partition(proxy: Proxy, ground: Field) -> None:
+async def partition(proxy: Proxy, ground: Field) -> None:
     proxy.apply(Faults(held=BOTH))
 
 
-def reset(proxy: Proxy, ground: Field) -> None:
+async def reset(proxy: Proxy, ground: Field) -> None:
     proxy.reset()
 
 
-def lose(proxy: Proxy, ground: Field) -> None:
+async def lose(proxy: Proxy, ground: Field) -> None:
+    before = proxy.lost
     proxy.lose(f"{ground.name}.control.log".encode())
+    while proxy.lost == before:
+        await asyncio.sleep(0.01)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Trouble:
     """begin: what happens to the follower's connections. seconds: how long until they are whole. blind_s: how long it
     may go on with what it had, as it cannot know better."""
 
-    begin: Callable[[Proxy, Field], None]
+    begin: Callable[[Proxy, Field], Awaitable[None]]
     seconds: float
     blind_s: float
 
@@ -75,7 +78,7 @@ async def test_a_follower_that_is_cut_off_catches_up(
         rollout = await ground.roll_out(client, "2", SetWeight(30), Wait())
         await ground.until(client, lambda r: r.weight == 30)
         await ground.until_said(follower, "Advance by leader")
-        trouble.begin(proxied_kafka.proxy, ground)
+        await trouble.begin(proxied_kafka.proxy, ground)
         promote = Promote(id=new_id(), by="test", at_ms=int(time.time() * 1000), rollout=rollout)
         assert not (await client.send(promote)).refusal
         await ground.until(client, lambda r: r.over)
