@@ -58,7 +58,7 @@ class Proxy:
         self._cut_above: int | None = None
         self._losing: tuple[bytes, int] | None = None
         self._accepted = 0
-        self._lost = 0
+        self._lost = threading.Event()
         self._resets = 0
         self._connections: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.StreamWriter] = set()
@@ -101,13 +101,11 @@ class Proxy:
 
     def lose(self, said: bytes) -> None:
         """Of the connections open now, those that go on to send `said` up are lost without a word: nothing arrives on
-        them any more, in neither direction, and neither end is told. New ones are well."""
+        them any more, in neither direction, and neither end is told. New ones are well. Returns once one is lost."""
+        self._lost.clear()
         self._call(self._lose(said))
-
-    @property
-    def lost(self) -> int:
-        """Connections that were lost so far."""
-        return self._lost
+        if not self._lost.wait(10.0):
+            raise TimeoutError(f"nobody sends {said!r}")
 
     @property
     def resets(self) -> int:
@@ -192,10 +190,8 @@ class Proxy:
         async def take() -> None:
             while True:
                 piece = await reader.read(PIECE_BYTES)
-                if way == "up" and self._losing is not None and course.number <= self._losing[1]:
-                    if not course.lost and self._losing[0] in piece:
-                        course.lost = True
-                        self._lost += 1
+                if way == "up":
+                    self._lose_if_meant(course, piece)
                 await queue.put((self._loop.time(), piece))
                 if not piece:
                     return
@@ -212,6 +208,11 @@ class Proxy:
                 await self._forward(way, piece, writer)
 
         await _all(take(), give())
+
+    def _lose_if_meant(self, course: _Course, piece: bytes) -> None:
+        if self._losing is not None and course.number <= self._losing[1] and self._losing[0] in piece:
+            course.lost = True
+            self._lost.set()
 
     async def _delay(self, way: Way, came_s: float, size: int) -> None:
         """Return when `size` bytes that came at `came_s` arrive."""

@@ -40,10 +40,7 @@ async def reset(proxy: Proxy, ground: Field) -> None:
 
 
 async def lose(proxy: Proxy, ground: Field) -> None:
-    before = proxy.lost
-    proxy.lose(f"{ground.name}.control.log".encode())
-    while proxy.lost == before:
-        await asyncio.sleep(0.01)
+    await asyncio.to_thread(proxy.lose, f"{ground.name}.control.log".encode())
 
 
 @dataclass(frozen=True, slots=True)
