@@ -150,11 +150,13 @@ RuntimeLoader = Callable[[Path, RuntimeOptions], Runtime]
 @dataclass(frozen=True, slots=True)
 class Artefact:
     """A local file that holds a model version. runtime: the entry point that loads it; the one of its wiring, or the
-    file's ending, decides if absent. sha256: what its digest has to be, hex."""
+    file's ending, decides if absent. sha256: what its digest has to be, hex. signature: for formats that carry none;
+    its wiring's if absent."""
 
     path: Path
     sha256: str
     runtime: str | None = None
+    signature: Signature | None = None
 
 
 class ArtefactSource(Protocol):

@@ -7,10 +7,12 @@ import pytest
 
 from streamapp.demo.broker import EmbeddedBroker
 from tests.brokers import ApacheKafka, KafkaMissing, versions
+from tests.object_store import S3Server, environment
+from tests.proxied_kafka import ProxiedKafka
 from tests.secure_kafka import SecureKafka
 
 Kafka = TypeVar("Kafka", bound=ApacheKafka)
-REAL_BROKERS = ("kafka_broker", "secure_kafka")
+REAL_BROKERS = ("kafka_broker", "secure_kafka", "proxied_kafka")
 """Fixtures that are a real Apache Kafka, of each version in turn."""
 
 
@@ -33,6 +35,12 @@ def secure_kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     yield from _running(SecureKafka(request.param, tmp_path_factory.mktemp(f"secure-{request.param}")))
 
 
+@pytest.fixture(scope="session")
+def proxied_kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKafka]:
+    """The same with a way to it through a proxy; one to be killed."""
+    yield from _running(ProxiedKafka(request.param, tmp_path_factory.mktemp(f"proxied-{request.param}")))
+
+
 def _running(broker: Kafka) -> Iterator[Kafka]:
     try:
         with broker:
@@ -41,6 +49,21 @@ def _running(broker: Kafka) -> Iterator[Kafka]:
         if os.environ.get("CI"):
             pytest.fail(str(missing))
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An object store that speaks S3, one for the whole session."""
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> S3Server:
+    """The object store, and an environment in which s3fs finds it."""
+    for name, value in environment(s3_server.port).items():
+        monkeypatch.setenv(name, value)
+    return s3_server
 
 
 @pytest.fixture

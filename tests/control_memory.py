@@ -13,7 +13,7 @@ from streamapp.act.state import State
 from streamapp.control.duty import ControlDuty
 from streamapp.control.enforce import Enforcer
 from streamapp.control.noting import Notes
-from streamapp.errors import ControlError, ModelLoadError
+from streamapp.errors import ControlError, ModelLoadError, RegistryUnavailable
 from streamapp.protocols import Serving
 from streamapp.testing import ManualClock
 from streamapp.types import ServingPlan, Tenant, Variant
@@ -86,10 +86,12 @@ class MemoryReports:
 
 @dataclass
 class Shelf:
-    """Builds servings without models. torn: versions that cannot be loaded. held: one event per version that loading
+    """Builds servings without models. torn: versions that cannot be loaded. away: those that
+    the registry does not give now. held: one event per version that loading
     waits for."""
 
     torn: set[str | None] = field(default_factory=set)
+    away: set[str | None] = field(default_factory=set)
     held: dict[str | None, threading.Event] = field(default_factory=dict)
     breaking: set[str | None] = field(default_factory=set)
     ready: set[Tenant] = field(default_factory=set)
@@ -106,6 +108,8 @@ class Shelf:
             self.held[tenant.version].wait()
         if tenant.version in self.torn:
             raise ModelLoadError(f"version {tenant.version} is torn")
+        if tenant.version in self.away:
+            raise RegistryUnavailable("the registry does not answer")
         self.ready.add(tenant)
 
     def retire(self, keep: ServingPlan) -> bool:
@@ -169,7 +173,7 @@ class Hand:
         self.shelf = Shelf()
         self.leads = leads
         in_force = {name: Tenant(variant.wiring) for name, variant in declared.items()}
-        self.enforcer = Enforcer(self.shelf, self.shelf.serve, in_force)
+        self.enforcer = Enforcer(self.shelf, self.shelf.serve, in_force, retry_s=0.02)
         self.duty = ControlDuty(
             ground.topic,
             ground.snapshots,

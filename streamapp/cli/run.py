@@ -11,8 +11,8 @@ from streamapp.cli.arguments import Overrides, PipelineFile
 from streamapp.cli.logs import LogFormat, LogLevel, set_up
 from streamapp.config.settings import PipelineSettings
 
-SPARE_S = 5.0
-"""What a worker gets to end on top of `worker.drain_s`, before it is killed."""
+SPARE_S = 12.0
+"""What a worker gets to end on top of `worker.drain_s`, before it is killed; by itself it ends within 10 s of that."""
 
 
 def run(
@@ -28,9 +28,12 @@ def run(
     set_up(log_level, log_format)
     settings = load_pipeline(pipeline, overrides)
     if workers == 1:
-        from streamapp.service import serve
+        from streamapp.starting import ending_when_told
 
-        raise typer.Exit(serve(settings, pipeline.parent))
+        with ending_when_told():
+            from streamapp.service import serve
+
+            raise typer.Exit(serve(settings, pipeline.parent))
     from streamapp.supervisor import supervise
 
     options = [f"--log-level={log_level.value}", f"--log-format={log_format.value}"]

@@ -22,4 +22,4 @@ class RegistryArtefacts:
         digest = next((file.sha256 for file in manifest.files if file.path == manifest.artefact), None)
         if digest is None:
             raise RegistryError(f"version `{version}` of model `{model}` lists no file {manifest.artefact}")
-        return Artefact(path, digest, manifest.runtime)
+        return Artefact(path, digest, manifest.runtime, manifest.signature)

@@ -3,7 +3,8 @@
 1. What a state asks for is put in force at once as far as it is loaded; a variant that gets no keys yet may still have
    what it had before.
 2. What is missing is loaded beside, in a thread of its own, and put in force then.
-3. What cannot be loaded is remembered and reported, and everything that serves stays as it was.
+3. What cannot be loaded is remembered and reported, and everything that serves stays as it was. What is only not to be
+   had at the moment, as the registry does not answer, is tried again for as long as it is wanted.
 """
 
 import asyncio
@@ -16,12 +17,15 @@ from typing import Protocol
 import numpy as np
 
 from streamapp.act.report import Failed
-from streamapp.errors import StreamappError
+from streamapp.errors import Disposition, StreamappError
 from streamapp.protocols import Serving
 from streamapp.serving import in_thread
 from streamapp.types import ServingPlan, Tenant
 
 log = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+LONGEST_RETRY_S = 30.0
 
 
 class Builder(Protocol):
@@ -65,8 +69,15 @@ def feasible(plan: ServingPlan, in_force: Mapping[str, Tenant], loaded: Callable
 class Enforcer:
     """Keeps one worker's serving at the newest plan. Belongs to the event loop; only loading leaves it."""
 
-    def __init__(self, builder: Builder, serve: Callable[[Serving], object], in_force: Mapping[str, Tenant]) -> None:
-        self._builder, self._serve = builder, serve
+    def __init__(
+        self,
+        builder: Builder,
+        serve: Callable[[Serving], object],
+        in_force: Mapping[str, Tenant],
+        retry_s: float = RETRY_S,
+    ) -> None:
+        """retry_s: the pause before the second try of what is not to be had at the moment; each is twice as long."""
+        self._builder, self._serve, self._retry_s = builder, serve, retry_s
         self._in_force = dict(in_force)
         self._wanted: ServingPlan | None = None
         self._served: ServingPlan | None = None
@@ -124,18 +135,33 @@ class Enforcer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _load(self, tenant: Tenant) -> None:
+        pause_s = self._retry_s
+        try:
+            while await self._is_away(tenant):
+                self._changed.set()
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_RETRY_S)
+        finally:
+            self._loading.pop(tenant, None)
+        if self._wanted is not None:
+            self._enforce(self._wanted)
+
+    async def _is_away(self, tenant: Tenant) -> bool:
+        """Try to load it; whether that failed, and is worth another try."""
+        if self._wanted is None or tenant not in self._wanted.tenants.values():
+            return False
         try:
             async with self._models:
                 await asyncio.wrap_future(in_thread(partial(self._builder.load, tenant)))
         except StreamappError as error:
             self._refuse(tenant, str(error))
+            return error.disposition is Disposition.RETRY
         except Exception as error:  # a model's own code may raise anything; what serves goes on serving
             log.exception("loading %s failed", tenant)
             self._refuse(tenant, repr(error))
-        finally:
-            self._loading.pop(tenant, None)
-        if self._wanted is not None:
-            self._enforce(self._wanted)
+            return False
+        self._failed = {place: reason for place, reason in self._failed.items() if place[1] != tenant}
+        return False
 
     def _refuse(self, tenant: Tenant, reason: str) -> None:
         self.load_failures += 1

@@ -13,12 +13,13 @@ GROUP = "streamapp.runtimes"
 _BY_ENDING = {".onnx": "onnx", ".pt": "torchscript", ".pt2": "torch_export", ".river": "river"}
 
 
-def load_runtime(variant: VariantSettings, base: Path) -> Runtime:
+def load_runtime(variant: VariantSettings, base: Path, signature: Signature | None = None) -> Runtime:
     """Load a variant's model; paths are relative to `base`. The row axis of what comes back is free.
 
-    Raises `ModelLoadError`, `ContractError`.
+    signature: for formats that carry none, instead of the one that the variant declares. Raises `ModelLoadError`,
+    `ContractError`.
     """
-    return load_model(variant.model, _declared_signature(variant), base)
+    return load_model(variant.model, signature or _declared_signature(variant), base)
 
 
 def load_model(model: ModelSettings, declared: Signature | None, base: Path) -> Runtime:

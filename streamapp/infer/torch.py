@@ -19,6 +19,7 @@ from streamapp.infer.torch_signature import (
     fitted_to_forward,
 )
 from streamapp.infer.torch_transfer import CpuTransfer, CudaTransfer, Transfer
+from streamapp.infer.torchscript_archive import check_code, is_torchscript
 from streamapp.protocols import Runtime, RuntimeOptions, Signature
 from streamapp.types import Array
 
@@ -74,16 +75,25 @@ def load_torchscript(path: Path, options: RuntimeOptions) -> Runtime:
         )
     device = _device(options.device)
     _set_threads(options.threads)
+    _check_torchscript(path)
     try:
         module = torch.jit.load(str(path), map_location=device).eval()
     except Exception as error:
-        raise ModelLoadError(
-            f"model {path}: not a TorchScript file (saved with torch.jit.save; pickled modules are refused): "
-            f"{shorten(str(error))}"
-        ) from error
+        raise ModelLoadError(f"model {path}: torch cannot load it: {shorten(str(error))}") from error
     arguments = [(str(arg.name), bool(arg.has_default_value())) for arg in module.forward.schema.arguments[1:]]
     signature = fitted_to_forward(options.signature, arguments)
     return TorchModel(lambda tensors: module(**tensors), signature, _transfer(device))
+
+
+def _check_torchscript(path: Path) -> None:
+    if not is_torchscript(path):
+        raise ModelLoadError(
+            f"model {path}: not a TorchScript file (saved with torch.jit.save; pickled modules are refused)"
+        )
+    try:
+        check_code(path)
+    except ModelLoadError as error:
+        raise ModelLoadError(f"model {path}: {error}") from error
 
 
 def load_exported(path: Path, options: RuntimeOptions) -> Runtime:

@@ -15,9 +15,13 @@ log = logging.getLogger(__name__)
 
 FETCH_WAIT_MS = 100
 """How long a broker may hold a fetch. Kafka answers as soon as there is something; others look at the end only."""
+ANSWER_MS = 5_000
+"""A broker that has not answered for so long is asked over another connection: one that was lost without a word would
+otherwise be waited for as long as a request to a busy broker is."""
 _POLL_MS = 1_000
 _PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 5.0
+_LONGEST_PAUSE_S = 0.5
+"""Short, as events may flow again before."""
 
 OnRecord = Callable[["ConsumerRecord[Any, Any]"], Awaitable[None] | None]
 
@@ -65,7 +69,7 @@ class _Following:
     async def run(self) -> None:
         """Follow over one connection, until it fails."""
         consumer = ClosingConsumer(
-            **self._options,
+            **{**self._options, "request_timeout_ms": ANSWER_MS},
             isolation_level="read_committed",
             auto_offset_reset="none",
             enable_auto_commit=False,

@@ -5,13 +5,14 @@ import gc
 import logging
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import StreamappError
 from streamapp.kafka.watch import Watch
-from streamapp.kafka.worker import Worker
+from streamapp.kafka.worker import LEAVE_S, Worker
 from streamapp.protocols import Observer, Outbox, OutcomeHandler, ScoringPath, StageTimer
 
 log = logging.getLogger(__name__)
@@ -54,8 +55,9 @@ def run_worker(
 ) -> int:
     """Run a worker in this process until SIGTERM, SIGINT or a failure, and return the process's exit code.
 
-    The first signal finishes what is in flight; the second ends the process at once, which loses nothing, as
-    nothing is acknowledged before it is durable. A worker that makes no progress within `worker.progress_timeout_s`
+    The first signal finishes what is in flight; `worker.drain_s` and `LEAVE_S` later the process has ended, also where
+    a broker that is gone keeps the worker. The second signal ends it at once. Neither loses anything, as nothing is
+    acknowledged before it is durable. A worker that makes no progress within `worker.progress_timeout_s`
     ends the process with status 3 (`streamapp.kafka.watch`). `on_start` gets the worker, for its `stats()`, and its
     watch, for its `health()`. `beside` may give the worker a companion.
     """
@@ -66,7 +68,7 @@ def run_worker(
         worker = Worker(settings, path, observers=observers, outcomes=outcomes, outbox=outbox, timer=timer)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _Stop(worker, number))
+            loop.add_signal_handler(number, _Stop(worker, number, settings.worker.drain_s + LEAVE_S))
         watch = Watch(worker, loop, settings.worker.progress_timeout_s)
         if on_start is not None:
             on_start(worker, watch)
@@ -114,13 +116,23 @@ async def _together(worker: Worker, companion: Companion) -> None:
 
 
 class _Stop:
-    """What a signal does: first ask, then end the process."""
+    """What a signal does: first ask, then end the process; also by itself after `limit_s`."""
 
-    def __init__(self, worker: Worker, number: signal.Signals) -> None:
+    def __init__(self, worker: Worker, number: signal.Signals, limit_s: float) -> None:
         self._worker = worker
         self._number = number
+        self._limit_s = limit_s
 
     def __call__(self) -> None:
         if self._worker.stopping:
             os._exit(128 + self._number)
         self._worker.stop()
+        # To the very end of the process: the threads that a consumer leaves behind are waited for by the interpreter.
+        limit = threading.Timer(self._limit_s, _end, [self._limit_s])
+        limit.daemon = True
+        limit.start()
+
+
+def _end(limit_s: float) -> None:
+    log.warning("not stopped in order within %.1f s; what was not committed is done again", limit_s)
+    os._exit(STOPPED)

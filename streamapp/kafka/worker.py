@@ -28,7 +28,8 @@ from streamapp.types import OutgoingBatch
 log = logging.getLogger(__name__)
 
 LEAVE_S = 10.0
-"""How long committing and leaving the group may take once the batches in flight are done."""
+"""How long committing and leaving the group may take once the batches in flight are done. A process that was told to
+stop then ends (`streamapp.kafka.run`)."""
 SIGNALS_WAITING = 64
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from streamapp.errors import ConfigError
 
@@ -84,7 +84,7 @@ def shown_url(text: str) -> str:
 
 
 def secrets_of(text: str) -> tuple[str, ...]:
-    """What `shown_url` leaves out, the longest first.
+    """What `shown_url` leaves out, as written and as meant, the longest first.
 
     >>> secrets_of("s3://key:secret@bucket/models?token=x")
     ('key:secret', 'token=x', 'secret', 'key')
@@ -95,4 +95,5 @@ def secrets_of(text: str) -> tuple[str, ...]:
         return (text,)
     user = parts.netloc.rpartition("@")[0]
     found = {user, *user.split(":"), parts.query, parts.fragment}
+    found |= set(map(unquote, found))
     return tuple(sorted(filter(None, found), key=lambda secret: (-len(secret), secret)))

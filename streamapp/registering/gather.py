@@ -1,12 +1,12 @@
 """The files of a model, copied to a folder of our own and hashed on the way: what is tried is what is registered."""
 
 import hashlib
-import zipfile
 from pathlib import Path
 
 from streamapp.errors import ModelLoadError
 from streamapp.infer.artifact import check_file
 from streamapp.infer.external_data import check_external_data, locations
+from streamapp.infer.torchscript_archive import is_torchscript
 from streamapp.models.local import LocalStorage
 from streamapp.models.manifest import ModelFile
 from streamapp.models.names import check_file_path
@@ -15,7 +15,7 @@ _PICKLED = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle", ".skops", ".n
 _WHY = "a pickle runs code when it is opened; export the model to ONNX, TorchScript or torch.export"
 _BLOCK_BYTES = 1 << 20
 RUNS_NO_CODE = ("onnx", "torchscript")
-"""Runtimes whose loading runs nothing that the file holds."""
+"""Runtimes whose loading runs nothing that the file holds, or nothing but arithmetic."""
 
 
 def check_there(path: Path) -> None:
@@ -50,16 +50,6 @@ def check_no_pickle(path: Path, runtime: str) -> None:
             f"{path}: is no TorchScript (torch.jit.save writes code/ and constants.pkl); what torch.save writes is a "
             f"pickle; refused: {_WHY}"
         )
-
-
-def is_torchscript(path: Path) -> bool:
-    """Is this the archive that `torch.jit.save` writes?"""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            inner = {name.partition("/")[2] for name in archive.namelist()}
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return False
-    return "constants.pkl" in inner and any(name.startswith("code/") for name in inner)
 
 
 def gather(path: Path, runtime: str, into: Path) -> tuple[ModelFile, ...]:

@@ -11,12 +11,12 @@ from typing import Any
 import yaml
 
 from streamapp.errors import ModelLoadError
+from streamapp.infer.torchscript_archive import is_torchscript
 from streamapp.models.local import LocalStorage
 from streamapp.models.names import check_file_path
 from streamapp.models.storage import Absent
 from streamapp.protocols import Signature, TensorSpec
 from streamapp.registering.found import Found
-from streamapp.registering.gather import is_torchscript
 
 MLMODEL = "MLmodel"
 _MAX_BYTES = 4 << 20

@@ -8,7 +8,7 @@ import numpy as np
 from streamapp.config.settings import PipelineSettings, VariantSettings
 from streamapp.errors import ControlError, ModelLoadError, StreamappError
 from streamapp.infer import Lane, ModelInferrer, load_runtime, warm_lane
-from streamapp.protocols import ArtefactSource, Serving
+from streamapp.protocols import ArtefactSource, Serving, Signature
 from streamapp.route import HashRouter, Share
 from streamapp.serving.plan import tenants_by_slot
 from streamapp.serving.stock import LaneKey, LaneStock
@@ -125,16 +125,16 @@ class ServingBuilder:
         self._broken.pop(key, None)
         try:
             own = key.version == declared.model.version
-            wired = declared if own else self._fetched(declared, key.version)
+            wired, signature = (declared, None) if own else self._fetched(declared, key.version)
             name = key.wiring if own else f"{key.wiring} {key.version}"
-            runtime = load_runtime(wired, self._base)
+            runtime = load_runtime(wired, self._base, signature)
             return warm_lane(name, wired, self._settings.event, runtime, self._features[key.wiring])
         except StreamappError as error:
             what = f"variant `{slot}`, model `{declared.model.name}` version `{key.version}`"
             raise type(error)(f"{what}: {error}") from error
 
-    def _fetched(self, declared: VariantSettings, version: str) -> VariantSettings:
-        """The same variant with another version of its model."""
+    def _fetched(self, declared: VariantSettings, version: str) -> tuple[VariantSettings, Signature | None]:
+        """The same variant with another version of its model, and what that version says its signature is."""
         model = declared.model
         if self._source is None:
             raise ModelLoadError(
@@ -144,4 +144,5 @@ class ServingBuilder:
         artefact = self._source.fetch(model.name, version)
         fetched = {"version": version, "path": artefact.path.absolute(), "sha256": artefact.sha256}
         runtime = artefact.runtime or model.runtime
-        return declared.model_copy(update={"model": model.model_copy(update={**fetched, "runtime": runtime})})
+        wired = declared.model_copy(update={"model": model.model_copy(update={**fetched, "runtime": runtime})})
+        return wired, artefact.signature

@@ -35,6 +35,14 @@ class Faults:
     bits_per_s: float = float("inf")
 
 
+@dataclass(slots=True)
+class _Course:
+    """One connection: the how many-th, and whether it was lost without a word."""
+
+    number: int
+    lost: bool = False
+
+
 class Proxy:
     """Listens on a port of its own and forwards to `connect_to`'s port. Lives in a thread; every method may be called
     from any other."""
@@ -48,6 +56,9 @@ class Proxy:
         self._free_at_s = {"up": 0.0, "down": 0.0}
         self._forwarded = {"up": 0, "down": 0}
         self._cut_above: int | None = None
+        self._losing: tuple[bytes, int] | None = None
+        self._accepted = 0
+        self._lost = threading.Event()
         self._resets = 0
         self._connections: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.StreamWriter] = set()
@@ -87,6 +98,14 @@ class Proxy:
         """Reset the connection that next sends more than `above_bytes` up within one piece, in the middle of it: half
         of the piece has arrived then. At most `PIECE_BYTES`."""
         self._cut_above = above_bytes
+
+    def lose(self, said: bytes) -> None:
+        """Of the connections open now, those that go on to send `said` up are lost without a word: nothing arrives on
+        them any more, in neither direction, and neither end is told. New ones are well. Returns once one is lost."""
+        self._lost.clear()
+        self._call(self._lose(said))
+        if not self._lost.wait(10.0):
+            raise TimeoutError(f"nobody sends {said!r}")
 
     @property
     def resets(self) -> int:
@@ -135,6 +154,9 @@ class Proxy:
             _abort(writer)
         self._resets += len(self._connections)
 
+    async def _lose(self, said: bytes) -> None:
+        self._losing = said, self._accepted
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(self._carry(reader, writer))
         self._connections.add(task)
@@ -142,6 +164,8 @@ class Proxy:
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until both ends closed it or one broke it."""
+        self._accepted += 1
+        course = _Course(self._accepted)
         ends = {writer}
         self._open.add(writer)
         finish: Callable[[asyncio.StreamWriter], None] = _abort
@@ -149,7 +173,7 @@ class Proxy:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._target)
             ends.add(up_writer)
             self._open.add(up_writer)
-            await _all(self._pump("up", reader, up_writer), self._pump("down", up_reader, writer))
+            await _all(self._pump("up", reader, up_writer, course), self._pump("down", up_reader, writer, course))
             finish = asyncio.StreamWriter.close
         except OSError:
             pass  # one end is gone; the other learns it below
@@ -158,12 +182,16 @@ class Proxy:
             for end in ends:
                 finish(end)
 
-    async def _pump(self, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(
+        self, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, course: _Course
+    ) -> None:
         queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(QUEUED_PIECES)
 
         async def take() -> None:
             while True:
                 piece = await reader.read(PIECE_BYTES)
+                if way == "up":
+                    self._lose_if_meant(course, piece)
                 await queue.put((self._loop.time(), piece))
                 if not piece:
                     return
@@ -171,6 +199,8 @@ class Proxy:
         async def give() -> None:
             while True:
                 came_s, piece = await queue.get()
+                if course.lost:
+                    await asyncio.Event().wait()
                 await self._delay(way, came_s, len(piece))
                 if not piece:
                     writer.write_eof()
@@ -178,6 +208,11 @@ class Proxy:
                 await self._forward(way, piece, writer)
 
         await _all(take(), give())
+
+    def _lose_if_meant(self, course: _Course, piece: bytes) -> None:
+        if self._losing is not None and course.number <= self._losing[1] and self._losing[0] in piece:
+            course.lost = True
+            self._lost.set()
 
     async def _delay(self, way: Way, came_s: float, size: int) -> None:
         """Return when `size` bytes that came at `came_s` arrive."""

@@ -191,3 +191,20 @@ def test_a_server_that_is_gone_closes_the_client(proxy: Proxy, server: Server) -
         socket.create_connection(("127.0.0.1", proxy.port), SOON_S) as refused,
     ):
         refused.recv(1)
+
+
+def test_a_connection_is_lost_without_a_word_and_new_ones_are_well(client: socket.socket, proxy: Proxy) -> None:
+    with socket.create_connection(("127.0.0.1", proxy.port), SOON_S) as other:
+        client.sendall(b"before")
+        assert received(client, 6) == b"before"
+        losing = threading.Thread(target=proxy.lose, args=(b"topic",))
+        losing.start()
+        assert until(lambda: proxy._losing is not None)
+        client.sendall(b"of a topic")
+        losing.join()
+        assert silent(client)
+        other.sendall(b"well")
+        assert received(other, 4) == b"well"
+    with socket.create_connection(("127.0.0.1", proxy.port), SOON_S) as new:
+        new.sendall(b"of a topic")
+        assert received(new, 10) == b"of a topic"

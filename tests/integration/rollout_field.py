@@ -98,6 +98,7 @@ class Field:
         self.registry.add(Manifest(MODEL, version, "onnx", file.path, (file,), (x,), (y,), **said), folder)
 
     def start(self, *changes: str) -> ChildProcess:
+        """One more worker; changes: of its settings, `key=value`."""
         number = len(self.workers)
         changed = [f"--set={change}" for change in (f"kafka.client.id=worker-{number}", *changes)]
         worker = ChildProcess(
@@ -275,9 +276,9 @@ class Answers:
     def versions(self) -> Counter[str]:
         return Counter(value["model_version"] for _, value in self.predictions)
 
-    def unlawful(self, entries: Sequence[Entry], salt: str) -> list[str]:
+    def unlawful(self, entries: Sequence[Entry], salt: str, lawful_ms: int = LAWFUL_MS) -> list[str]:
         """Predictions by a version that the log did not have in force for their bucket when they were written, nor
-        `LAWFUL_MS` before."""
+        `lawful_ms` before."""
         times_ms, states = [0], [State()]
         state = State()
         for entry in entries:
@@ -289,7 +290,7 @@ class Answers:
                 states.append(state)
         found = []
         for at_ms, value in self.predictions:
-            first = max(bisect_right(times_ms, at_ms - LAWFUL_MS) - 1, 0)
+            first = max(bisect_right(times_ms, at_ms - lawful_ms) - 1, 0)
             last = bisect_right(times_ms, at_ms + 1)
             lawful = {_version(state, bucket(value["id"], salt)) for state in states[first:last]}
             if value["model_version"] not in lawful:

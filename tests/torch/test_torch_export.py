@@ -9,6 +9,7 @@ from streamapp.errors import ContractError, ModelLoadError
 from streamapp.infer.rows import free_rows
 from streamapp.protocols import RuntimeOptions, Signature, TensorSpec
 from streamapp.testing import check_runtime
+from tests.torch.bombs import Bomb
 
 pytestmark = pytest.mark.torch
 
@@ -94,14 +95,6 @@ def test_without_a_pin_it_is_not_opened(export, network):
 
     with pytest.raises(ModelLoadError, match=r"can run code.*model\.sha256"):
         load_exported(export(network, some(3)), RuntimeOptions("cpu"))
-
-
-class Bomb:
-    def __init__(self, trace) -> None:
-        self.trace = trace
-
-    def __reduce__(self):
-        return (type(self.trace).touch, (self.trace,))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 from streamapp.errors import ContractError, InferenceError, ModelLoadError
 from streamapp.protocols import RuntimeOptions, Signature, TensorSpec
 from streamapp.testing import check_runtime
+from tests.torch.bombs import Bomb
 
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:`torch.jit.load` is deprecated")]
 
@@ -92,14 +93,6 @@ def test_without_a_declared_signature_it_says_what_to_declare(script, network):
 def test_a_wrong_shape_is_an_inference_error(script, network):
     with pytest.raises(InferenceError, match="RuntimeError"):
         load(script(network)).infer({"x": np.zeros((2, 5), np.float32)})
-
-
-class Bomb:
-    def __init__(self, trace) -> None:
-        self.trace = trace
-
-    def __reduce__(self):
-        return (type(self.trace).touch, (self.trace,))
 
 
 def test_pickles_are_refused_and_never_opened(tmp_path):

@@ -147,11 +147,29 @@ def test_without_a_registry_it_says_how_to_name_one(command, monkeypatch):
     assert (status, "--registry URL, or set STREAMAPP_REGISTRY" in err) == (2, True)
 
 
-def test_credentials_of_the_registry_are_not_printed(command, monkeypatch):
-    monkeypatch.setenv("STREAMAPP_REGISTRY", "memory://key:hunter2@nothing/models")
-    for arguments in (["list"], ["show", "fraud"], ["verify", "fraud", "1"], ["list", "--help"]):
+@pytest.mark.parametrize("store", ["memory://key:hunter2@nothing", "s3://key:hunter2@nothing", "s3://key:hunter%322@b"])
+def test_credentials_of_the_registry_are_not_printed(command, model, monkeypatch, s3, store):
+    monkeypatch.setenv("STREAMAPP_REGISTRY", f"{store}/models?token=hunter2")
+    for arguments in (["list"], ["show", "fraud"], ["verify", "fraud", "1"], ["alias", "fraud", "a", "1"],
+                      ["register", "fraud", model(), "--version", "1"], ["list", "--help"]):  # fmt: skip
         _, out, err = command(*arguments)
-        assert "hunter2" not in out + err
+        assert "hunter" not in out + err
+
+
+def test_the_same_commands_on_an_object_store(command, model, monkeypatch, s3, topic, tmp_path):
+    url = f"s3://{s3.bucket}/{topic('cli')}/models"
+    monkeypatch.setenv("STREAMAPP_REGISTRY", url)
+    model("repo/fraud/1/model.onnx")
+    model("repo/fraud/2/model.onnx", scale=2)
+    assert command("import", tmp_path / "repo") == (0, "fraud 1 registered\nfraud 2 registered\n", "")
+    other = command("register", "fraud", model(scale=3), "--version", "1")
+    assert (other[0], "version_taken" in other[2]) == (1, True)
+    assert command("alias", "fraud", "champion", "1")[0] == 0
+    assert "before 1" in command("alias", "fraud", "champion", "2")[1]
+    assert f"2 versions of 1 model in {url}" in command("list")[1]
+    assert re.search(r"alias +champion", command("show", "fraud", "@champion")[1])
+    assert "sha256" in command("diff", "fraud", "1", "2")[1]
+    assert command("verify", "fraud", "champion")[1].endswith("as its manifest says\n")
 
 
 def test_what_is_printed_does_not_steer_the_terminal(command, model):

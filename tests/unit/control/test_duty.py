@@ -95,6 +95,31 @@ async def test_a_version_that_one_worker_cannot_load_is_taken_back(ground, hands
         await hand.until(lambda hand=hand: hand.shelf.versions["champion-canary"] == "")
 
 
+async def test_a_version_that_the_registry_does_not_give_now_is_tried_again_while_it_is_wanted(ground, hands):
+    leader, cut_off = hands
+    cut_off.shelf.away |= {"2", "3"}
+    async with ControlClient(ground.topic) as client:
+        for version in ("3", "2"):
+            deploy = Deploy(
+                id=new_id(),
+                by="ann",
+                at_ms=0,
+                expects=client.state.models["scorer"],
+                model="scorer",
+                version=version,
+                tenant=Tenant("champion", version),
+            )
+            assert not (await client.send(deploy)).refusal
+        await leader.until(lambda: "2" in leader.shelf.versions.values())
+        await cut_off.until(lambda: bool(cut_off.enforcer.failed))
+        assert set(cut_off.shelf.versions.values()) == {""}
+        cut_off.shelf.away.clear()
+        await cut_off.until(lambda: "2" in cut_off.shelf.versions.values())
+        assert (cut_off.enforcer.failed, cut_off.enforcer.revision) == ((), client.state.revision)
+        # Which nobody wants any more.
+        assert "3" not in cut_off.shelf.versions.values()
+
+
 async def test_a_version_that_breaks_while_it_answers_is_taken_back(ground, hands):
     async with ControlClient(ground.topic) as client:
         await start(client, ground)

@@ -20,10 +20,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "staged"
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["folder", "memory", "s3"])
 def url(request, tmp_path: Path) -> str:
-    """Every test of a registry runs on a folder and on an object store of fsspec's."""
-    return str(tmp_path / "registry") if request.param == "folder" else f"memory://registry-{next(NUMBERS)}/models"
+    """Every test of a registry runs on a folder, on an object store of fsspec's, and on one that speaks S3."""
+    if request.param == "folder":
+        return str(tmp_path / "registry")
+    if request.param == "s3":
+        return f"s3://{request.getfixturevalue('s3').bucket}/{next(NUMBERS)}/models"
+    return f"memory://registry-{next(NUMBERS)}/models"
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from streamapp.models.remote import RemoteStorage
 
 
 def stored(url: str, given, name: str = "model.onnx") -> str:
-    return f"{url.removeprefix('memory:/')}/fraud/1/{given.content}/{name}"
+    return f"{fsspec.core.url_to_fs(url)[1]}/fraud/1/{given.content}/{name}"
 
 
 def test_all_files_come_with_their_folders(registry, manifest, folder, tmp_path):
@@ -118,8 +118,9 @@ def test_a_cache_that_cannot_be_written_says_so(registry, manifest, folder, tmp_
         registry.fetch("fraud", "1", tmp_path / "file")
 
 
-def test_what_a_store_says_is_told_without_its_credentials():
-    storage = RemoteStorage("memory://key:hunter2@bucket/models", "memory://bucket/models")
+@pytest.mark.parametrize("written", ["hunter2", "hunter%32"])
+def test_what_a_store_says_is_told_without_its_credentials(written):
+    storage = RemoteStorage(f"memory://key:{written}@bucket/models", "memory://bucket/models")
     with pytest.raises(RegistryUnavailable) as raised, storage._told("fraud"):
         raise RuntimeError("GET https://key:hunter2@host failed for hunter2")
     assert "hunter2" not in str(raised.value)

@@ -63,9 +63,8 @@ def test_a_parent_must_exist(registry, manifest, folder):
 def test_a_version_without_its_manifest_does_not_exist(url, registry, manifest, folder):
     given = manifest()
     registry.add(given, folder)
-    files = fsspec.open(url).fs
-    path = f"{url.removeprefix('memory:/')}/fraud/1/manifest.json"
-    files.rm(path)
+    files, root = fsspec.core.url_to_fs(url)
+    files.rm(f"{root}/fraud/1/manifest.json")
     assert registry.versions("fraud") == ()
     with pytest.raises(UnknownVersion):
         registry.version("fraud", "1")
@@ -200,8 +199,8 @@ def test_an_alias_file_that_was_tampered_with_is_refused(url, registry, manifest
 
 def edit(url: str, change, path: str = "1/manifest.json") -> None:
     """As somebody who can write to the store would."""
-    files = fsspec.open(url).fs
-    where = f"{url.removeprefix('memory:/')}/fraud/{path}"
+    files, root = fsspec.core.url_to_fs(url)
+    where = f"{root}/fraud/{path}"
     before = files.cat_file(where).decode()
     assert change(before) != before
     files.pipe_file(where, change(before).encode())

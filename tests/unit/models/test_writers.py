@@ -14,8 +14,9 @@ from streamapp.models.names import check_file_path, check_name, is_name
 from streamapp.models.storage import open_storage
 
 
-def test_of_many_writers_one_wins_and_nothing_is_mixed(manifest, tmp_path):
-    url = tmp_path / "registry"
+# Not the memory store: it has no conditional writes.
+@pytest.mark.parametrize("url", ["folder", "s3"], indirect=True)
+def test_of_many_writers_one_wins_and_nothing_is_mixed(url, manifest, tmp_path):
     folders, manifests = [], []
     for number in range(8):
         folder = tmp_path / f"writer-{number}"
@@ -50,9 +51,9 @@ def test_of_many_writers_one_wins_and_nothing_is_mixed(manifest, tmp_path):
 def test_a_slower_writer_with_other_files_changes_nothing(url, registry, manifest, folder, tmp_path):
     """It copied its files, was overtaken, copied them again and came to its manifest."""
     slow = manifest(content=b"slow")
-    place = f"{url.removeprefix('memory:/')}/fraud/1/{slow.content}"
-    fsspec.open(url).fs.makedirs(place, exist_ok=True)
-    fsspec.open(url).fs.pipe_file(f"{place}/model.onnx", b"slow")
+    files, root = fsspec.core.url_to_fs(url)
+    files.makedirs(f"{root}/fraud/1/{slow.content}", exist_ok=True)
+    files.pipe_file(f"{root}/fraud/1/{slow.content}/model.onnx", b"slow")
     fast = manifest(content=b"fast")
     assert registry.add(fast, folder)
     with pytest.raises(VersionTaken):

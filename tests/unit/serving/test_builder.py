@@ -1,21 +1,26 @@
 """Plans to servings, with real ONNX models."""
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from river import linear_model
 
+from streamapp.buckets import deal
 from streamapp.errors import ContractError, ControlError, ModelError, ModelLoadError
 from streamapp.pipeline import Pipeline
-from streamapp.protocols import Prepared, Serving
+from streamapp.protocols import Artefact, Prepared, Serving, Signature, TensorSpec
 from streamapp.route import BUCKETS
 from streamapp.serving import ServingBuilder, declared_plan
 from streamapp.serving.stock import LaneKey
 from streamapp.testing import check_runtime
-from streamapp.types import ScoredBatch, Tenant, Variant
+from streamapp.types import ScoredBatch, ServingPlan, Tenant, Variant
 from tests.counted_runtime import LOADED, Constant
 from tests.onnx_models import onnx_model
 from tests.serving_plans import SLOTS, Folder, plan, records, settings
@@ -60,6 +65,31 @@ def test_another_version_is_fetched_and_answers_by_its_name(pipeline: Pipeline, 
     again = score(pipeline, build(plan(8, {"main": "3", "main-canary": "3"})))
     assert [block.values.tolist() for block in again.scores] == [[[32.0]] * 8, [], [], []]
     assert registry.fetched == [("m", "3")]
+
+
+def test_a_format_without_a_signature_has_that_of_its_version(tmp_path: Path) -> None:
+    champion = onnx.load_from_string(onnx_model(10.0))
+    champion.graph.node[-1].output[0] = champion.graph.output[0].name = "predictions"
+    (tmp_path / "m-1.onnx").write_bytes(champion.SerializeToString())
+    river = linear_model.LinearRegression(intercept_init=5.0)
+    content = pickle.dumps(river)
+    (tmp_path / "model.river").write_bytes(content)
+
+    class Versions:
+        def fetch(self, model: str, version: str) -> Artefact:
+            signature = Signature((TensorSpec("x", "float64", (None,)),), ())
+            return Artefact(tmp_path / "model.river", sha256(content).hexdigest(), "river", signature)
+
+    main = {
+        "model": {"name": "m", "version": "1", "path": "m-1.onnx"},
+        "weight": 1,
+        "inputs": {"x": ["amount"]},
+        "outputs": {"score": {"tensor": "predictions"}},
+    }
+    with Pipeline.build(settings(variants={"main": main}), tmp_path, Versions()) as pipeline:
+        assert {value for (value,) in score(pipeline, pipeline.serving).scores[0].values} == {12.0}
+        wanted = ServingPlan(1, {"main": Tenant("main", "9")}, deal([1, 0]), (0.0, 0.0))
+        assert {value for (value,) in score(pipeline, builder_of(pipeline).build(wanted)).scores[0].values} == {5.0}
 
 
 def test_a_variant_can_be_wired_as_another(pipeline: Pipeline) -> None:
