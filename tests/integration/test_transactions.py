@@ -1,15 +1,13 @@
 """The transactions of one input partition on real Kafka: who may commit, and what becomes of what was begun."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -64,9 +62,20 @@ class Desk:
         return (await committed(self.bootstrap_servers, self.group, self.source, 1))[0]
 
 
+@pytest.fixture(scope="module")
+def credulous_broker(kafka_broker: ApacheKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    """One that does not ask the coordinator about each partition that a transaction writes to, so that one can be left
+    out."""
+    folder = tmp_path_factory.mktemp(f"credulous-{kafka_broker.version}")
+    with ApacheKafka(
+        kafka_broker.version, folder, properties="transaction.partition.verification.enable=false\n"
+    ) as broker:
+        yield broker
+
+
 @pytest.fixture
-async def desk(kafka_broker: ApacheKafka, topic: Callable[[str], str]) -> AsyncIterator[Desk]:
-    found = Desk(kafka_broker.bootstrap_servers, topic("events"), topic("predictions"), topic("group"))
+async def desk(credulous_broker: ApacheKafka, topic: Callable[[str], str]) -> AsyncIterator[Desk]:
+    found = Desk(credulous_broker.bootstrap_servers, topic("events"), topic("predictions"), topic("group"))
     await create_topics(found.bootstrap_servers, {found.source: 1, found.output: 1})
     yield found
     for holder in found.holders:
@@ -77,9 +86,9 @@ Forgotten = Callable[[PartitionTransactions], Awaitable[TransactionManager]]
 
 
 @pytest.fixture
-async def forgotten(desk: Desk) -> AsyncIterator[Forgotten]:
+def forgotten(desk: Desk) -> Forgotten:
     """Has a holder write, in what it does next, where the coordinator of its transaction knows nothing of: as if the
-    coordinator had left a partition out when it ended the transaction. The broker is told to allow it meanwhile."""
+    coordinator had left a partition out when it ended the transaction."""
 
     async def leave_out(holder: PartitionTransactions) -> TransactionManager:
         producer = await holder._open()
@@ -89,27 +98,7 @@ async def forgotten(desk: Desk) -> AsyncIterator[Forgotten]:
         manager._txn_partitions.add(TopicPartition(desk.output, 0))
         return manager
 
-    async with verification(desk.bootstrap_servers, "false"):
-        yield leave_out
-
-
-@asynccontextmanager
-async def verification(bootstrap_servers: str, enabled: str) -> AsyncIterator[None]:
-    """Whether the broker asks the coordinator about each partition that a transaction writes to."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    await admin.start()
-
-    async def set_to(value: str) -> None:
-        config = {"transaction.partition.verification.enable": value}
-        responses = await admin.alter_configs([ConfigResource(ConfigResourceType.BROKER, "1", config)])
-        assert [row[0] for response in responses for row in response.resources] == [0]
-
-    try:
-        await set_to(enabled)
-        yield
-    finally:
-        await set_to("true")
-        await admin.close()
+    return leave_out
 
 
 async def commits_and_dies(desk: Desk, holder: PartitionTransactions, offset: int) -> None:
