@@ -44,7 +44,7 @@ def log() -> Log:
     log.write(Declare, expects=0, variants=CANARY)
     id = log.start()
     log.write(Advance, rollout=id, turn=0, step=LOADING)
-    log.write(Advance, rollout=id, turn=0, step=1)
+    log.write(Advance, rollout=id, turn=1, step=1)
     log.write(Promote, rollout=id)
     return log
 
