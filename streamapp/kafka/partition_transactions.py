@@ -22,7 +22,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaProducer
@@ -64,13 +64,15 @@ class Unit:
 class Transactional:
     """What all transactions of a worker have in common.
 
-    timeout_s: after which the broker aborts an open one. outputs: the topics that are written to.
+    timeout_s: after which the broker aborts an open one. outputs: the topics that are written to. forgotten: what a
+    commit left open, by input partition, until it is ended: it outlives attempts to take a partition over.
     """
 
     group: str
     options: Mapping[str, Any]
     timeout_s: float
     outputs: tuple[str, ...]
+    forgotten: dict[Partition, Hanging] = field(default_factory=dict)
 
     def places(self, partition: Partition) -> Places:
         """Where the partition's transactions leave their marks."""
@@ -109,7 +111,6 @@ class PartitionTransactions:
         """Offset that the group has stored; None without one."""
         self._partition, self._common, self._sender = partition, common, sender
         self._places = common.places(partition)
-        self._forgotten = NOTHING
         self._turn = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
         self._begun = False
@@ -220,7 +221,8 @@ class PartitionTransactions:
 
     async def _remember(self, producer: AIOKafkaProducer) -> None:
         """Keep what is to be committed until it is: a second `InitProducerId` would not learn of it any more."""
-        self._forgotten = await forgotten_commit(producer, self._places) or self._forgotten
+        if found := await forgotten_commit(producer, self._places):
+            self._common.forgotten[self._partition] = found
 
     async def _settle(self, producer: AIOKafkaProducer) -> int | None:
         """The committed offset, once nothing is open under this id."""
@@ -228,9 +230,9 @@ class PartitionTransactions:
         while True:
             found, stored = await look(producer, producer._txn_manager.producer_id, self._places, outputs)
             if not found:
-                self._forgotten = NOTHING
+                self._common.forgotten.pop(self._partition, None)
                 return stored
-            committed = found.also_in(self._forgotten)
+            committed = found.also_in(self._common.forgotten.get(self._partition, NOTHING))
             await self._end(producer, committed or found, commit=bool(committed))
 
     async def _confirm(self, producer: AIOKafkaProducer, outputs: Collection[TopicPartition]) -> None:

@@ -15,7 +15,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from streamapp.errors import PublishError
 from streamapp.kafka.ledger import Partition, Span
 from streamapp.kafka.partition_transactions import PartitionTransactions, StartOver, Transactional, Unit
-from streamapp.kafka.sending import BatchSender, Rejected
+from streamapp.kafka.sending import BatchSender, Rejected, discard
 from streamapp.kafka.stable_offsets import stable_offset
 from streamapp.types import OutgoingBatch
 from tests.brokers import ApacheKafka
@@ -35,6 +35,7 @@ class Desk:
 
     @property
     def common(self) -> Transactional:
+        """Of a worker of its own each time."""
         return Transactional(self.group, {"bootstrap_servers": self.bootstrap_servers}, 10.0, (self.output,))
 
     async def holder(self) -> PartitionTransactions:
@@ -303,6 +304,20 @@ async def test_a_forgotten_commit_of_a_holder_that_died_is_committed(desk: Desk,
     await after.write(desk.unit(3, 5))
     await after.commit(None)
     assert await desk.stands() == ([0, 1, 2, 3, 4], 5)
+
+
+async def test_a_worker_that_gave_up_taking_over_still_knows_of_the_commit(desk: Desk, forgotten: Forgotten) -> None:
+    before = await desk.holder()
+    await forgotten(before)
+    await before.write(desk.unit(0, 3))
+    await commits_and_dies(desk, before, 3)
+    common, partition = desk.common, Partition(desk.source, 0)
+    gone = PartitionTransactions(partition, 1, common, desk.sender)
+    await discard(await common.producer(partition, 1_000_000, gone._remember))  # fenced, and no further
+    after = PartitionTransactions(partition, 2, common, desk.sender)
+    desk.holders.append(after)
+    await after.fence()
+    assert await desk.stands() == ([0, 1, 2], 3)
 
 
 async def test_forgotten_offsets_of_a_holder_that_died_are_committed(desk: Desk, forgotten: Forgotten) -> None:
