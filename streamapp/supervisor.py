@@ -26,7 +26,8 @@ def supervise(commands: Sequence[Sequence[str]], *, stop_within_s: float) -> int
     """Run one process per command until all have ended; the exit status for the whole.
 
     1. Each process gets a session of its own, so that Ctrl-C reaches the supervisor alone.
-    2. SIGTERM or SIGINT is passed on as SIGTERM; 0 is returned if every process then ended as told.
+    2. SIGTERM or SIGINT is passed on as SIGTERM, and so is a second one, which ends workers at once; 0 is returned if
+       every process then ended as told.
     3. A process that fails by itself stops the others; its exit status is returned, 128 + n for signal n.
     4. A process that has not ended `stop_within_s` seconds after it was told to is killed, and counts as failed.
     5. If the supervisor itself is killed, the processes get SIGTERM.
@@ -35,16 +36,16 @@ def supervise(commands: Sequence[Sequence[str]], *, stop_within_s: float) -> int
 
 
 async def _supervise(commands: Sequence[Sequence[str]], stop_within_s: float) -> int:
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    loop, told, again = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, lambda: (again if told.is_set() else told).set())
     processes = [await _hold(command) for command in commands]
     guard = _guard(processes)
     try:
         for process in processes:
             _release(process)
         failed = await _first_failure(processes, told)
-        left = await _stop(processes, stop_within_s)
+        left = await _stop(processes, stop_within_s, again)
     finally:
         guard.communicate(b"done\n")
     if failed is not None:
@@ -90,19 +91,30 @@ async def _first_failure(processes: Sequence[Process], told: asyncio.Event) -> P
             task.cancel()
 
 
-async def _stop(processes: Sequence[Process], within_s: float) -> int:
-    """Tell those that still run to end; how many had to be killed."""
+async def _stop(processes: Sequence[Process], within_s: float, again: asyncio.Event) -> int:
+    """Tell those that still run to end, and once more if that is asked for; how many had to be killed."""
     running = [(i, process) for i, process in enumerate(processes) if process.returncode is None]
     for _, process in running:
         process.terminate()
-    if running:
-        await asyncio.wait([asyncio.create_task(process.wait()) for _, process in running], timeout=within_s)
+    insisting = asyncio.create_task(_insist([process for _, process in running], again))
+    try:
+        if running:
+            await asyncio.wait([asyncio.create_task(process.wait()) for _, process in running], timeout=within_s)
+    finally:
+        insisting.cancel()
     late = [(i, process) for i, process in running if process.returncode is None]
     for i, process in late:
         _log.error("worker %d did not stop within %g s; killing it", i, within_s)
         process.kill()
         await process.wait()
     return len(late)
+
+
+async def _insist(processes: Sequence[Process], again: asyncio.Event) -> None:
+    await again.wait()
+    for process in processes:
+        if process.returncode is None:
+            process.terminate()
 
 
 def _status(process: Process) -> int:

@@ -63,6 +63,8 @@ async def check_transactions(
     except TopicAuthorizationFailedError as error:
         raise ConfigError(_cannot(f"what is open in {error} may not be read")) from error
     except KafkaError as error:
+        if error.retriable:
+            raise BrokerUnavailable(f"what is open could not be read: {error!r}") from error
         raise ConfigError(_cannot(f"{type(error).__name__}: {error}")) from error
     finally:
         await discard(producer)

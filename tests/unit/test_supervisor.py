@@ -12,6 +12,7 @@ import pytest
 from streamapp.supervisor import supervise
 
 WAITING = "trap 'echo stopped; exit 0' TERM; echo ready $$; while :; do read -r _ <&3 || :; done"
+SLOW = "trap 'trap \"exit 143\" TERM; echo stopping' TERM; echo ready $$; while :; do read -r _ <&3 || :; done"
 DEAF = "trap '' TERM; echo ready $$; while :; do read -r _ <&3 || :; done"
 
 
@@ -54,6 +55,12 @@ def supervised(pipe: Path) -> Iterator["subprocess.Popen[str]"]:
 
 
 @pytest.fixture
+def slow(pipe: Path) -> Iterator["subprocess.Popen[str]"]:
+    """A supervisor over a worker that takes its time to stop, and ends with the second SIGTERM."""
+    yield from _supervised([sh(SLOW, pipe)], 15)
+
+
+@pytest.fixture
 def deaf(pipe: Path) -> Iterator["subprocess.Popen[str]"]:
     """A supervisor over a worker that ignores SIGTERM."""
     yield from _supervised([sh(DEAF, pipe)], 0.2)
@@ -93,6 +100,13 @@ def test_a_signal_is_passed_on_to_all(supervised, number):
     supervised.send_signal(number)
     assert supervised.communicate(timeout=20)[0] == "stopped\nstopped\n"
     assert supervised.returncode == 0
+
+
+def test_a_second_signal_is_passed_on_too(slow):
+    slow.send_signal(signal.SIGTERM)
+    assert slow.stdout.readline() == "stopping\n"
+    slow.send_signal(signal.SIGTERM)
+    assert slow.wait(20) == 143
 
 
 def test_a_worker_that_does_not_stop_is_killed(deaf):
