@@ -102,6 +102,7 @@ async def _stop(processes: Sequence[Process], within_s: float, again: asyncio.Ev
             await asyncio.wait([asyncio.create_task(process.wait()) for _, process in running], timeout=within_s)
     finally:
         insisting.cancel()
+        await asyncio.gather(insisting, return_exceptions=True)
     late = [(i, process) for i, process in running if process.returncode is None]
     for i, process in late:
         _log.error("worker %d did not stop within %g s; killing it", i, within_s)
