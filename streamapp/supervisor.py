@@ -36,16 +36,24 @@ def supervise(commands: Sequence[Sequence[str]], *, stop_within_s: float) -> int
 
 
 async def _supervise(commands: Sequence[Sequence[str]], stop_within_s: float) -> int:
-    loop, told, again = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    processes: list[Process] = []
+
+    def tell() -> None:
+        for process in processes if told.is_set() else ():
+            if process.returncode is None:
+                process.terminate()
+        told.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: (again if told.is_set() else told).set())
-    processes = [await _hold(command) for command in commands]
+        loop.add_signal_handler(number, tell)
+    processes += [await _hold(command) for command in commands]
     guard = _guard(processes)
     try:
         for process in processes:
             _release(process)
         failed = await _first_failure(processes, told)
-        left = await _stop(processes, stop_within_s, again)
+        left = await _stop(processes, stop_within_s)
     finally:
         guard.communicate(b"done\n")
     if failed is not None:
@@ -91,31 +99,19 @@ async def _first_failure(processes: Sequence[Process], told: asyncio.Event) -> P
             task.cancel()
 
 
-async def _stop(processes: Sequence[Process], within_s: float, again: asyncio.Event) -> int:
-    """Tell those that still run to end, and once more if that is asked for; how many had to be killed."""
+async def _stop(processes: Sequence[Process], within_s: float) -> int:
+    """Tell those that still run to end; how many had to be killed."""
     running = [(i, process) for i, process in enumerate(processes) if process.returncode is None]
     for _, process in running:
         process.terminate()
-    insisting = asyncio.create_task(_insist([process for _, process in running], again))
-    try:
-        if running:
-            await asyncio.wait([asyncio.create_task(process.wait()) for _, process in running], timeout=within_s)
-    finally:
-        insisting.cancel()
-        await asyncio.gather(insisting, return_exceptions=True)
+    if running:
+        await asyncio.wait([asyncio.create_task(process.wait()) for _, process in running], timeout=within_s)
     late = [(i, process) for i, process in running if process.returncode is None]
     for i, process in late:
         _log.error("worker %d did not stop within %g s; killing it", i, within_s)
         process.kill()
         await process.wait()
     return len(late)
-
-
-async def _insist(processes: Sequence[Process], again: asyncio.Event) -> None:
-    await again.wait()
-    for process in processes:
-        if process.returncode is None:
-            process.terminate()
 
 
 def _status(process: Process) -> int:
