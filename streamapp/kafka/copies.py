@@ -19,6 +19,7 @@ from aiokafka.errors import (
 )
 
 from streamapp.errors import ConfigError, PublishError
+from streamapp.kafka.markers import read_markers
 from streamapp.types import Headers
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ TRANSACTION_S = 60.0
 MAX_RECORD_BYTES = 64 * 2**20
 """The broker decides what is too large, not the client."""
 
+_REPLACED = "another replay of this topic began meanwhile; this one stopped"
 _UNACCEPTABLE = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidTimestampError)
 
 
@@ -54,7 +56,8 @@ class CopyWriter:
     """Writes copies and their markers in one transaction per call.
 
     Only one writer per `transactional_id` is at work: starting one ends whatever an earlier one had open, and the
-    earlier one's next call fails. So markers that are read after `start` are all there are.
+    earlier one's next call fails. So markers that are read after `start` are all there are. Where a writer has to start
+    anew itself, it looks whether another one was at work in between.
 
     Without transactions (`transactional_id` None) the markers follow once the copies are acknowledged, and a crash
     in between leaves copies without markers.
@@ -87,13 +90,14 @@ class CopyWriter:
         except _UNACCEPTABLE as error:
             # The producer has lost count of its sequence numbers; a new one ends the transaction.
             await self._replace()
+            await self._check_alone(copies)
             if len(copies) == 1:
                 log.warning("the broker does not take the copy for %s: %r", copies[0].topic, error)
                 return list(copies)
             middle = len(copies) // 2
             return await self.write(copies[:middle]) + await self.write(copies[middle:])
         except (ProducerFenced, InvalidProducerEpoch) as error:
-            raise PublishError("another replay of this topic began meanwhile; this one stopped") from error
+            raise PublishError(_REPLACED) from error
         except KafkaError as error:
             raise PublishError(f"{len(copies)} copies were not written: {error!r}; run it again") from error
         return []
@@ -129,6 +133,15 @@ class CopyWriter:
     async def _replace(self) -> None:
         await self.stop()
         await self.start()
+
+    async def _check_alone(self, copies: Sequence[Copy]) -> None:
+        """Raise `PublishError` if another writer has made any of the copies, which this one has not."""
+        if self._transactional_id is None or self._producer is None:
+            return
+        partitions = len(await self._producer.partitions_for(self._marker_topic))
+        made = await read_markers(self._options, self._marker_topic, partitions)
+        if any(copy.marker_key.decode("utf-8", "replace") in made for copy in copies):
+            raise PublishError(_REPLACED)
 
     async def _connect(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(

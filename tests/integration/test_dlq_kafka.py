@@ -88,3 +88,27 @@ class TestDlqOnKafka(DlqCases):
         assert (tally.fates[Fate.REPLAYED], tally.fates[Fate.REFUSED]) == (10, 2)
         assert ids(await desk.copies()) == {f"f{i}": 1 for i in range(12) if i not in (3, 8)}
         assert (await desk.replay()).fates[Fate.REFUSED] == 2
+
+    async def test_a_replay_that_starts_anew_sees_one_that_ran_in_between(self, desk: Desk, topic) -> None:
+        desk.source = topic("small")
+        await create_topics(desk.servers, {desk.source: 2}, config={"max.message.bytes": "3000"})
+        await desk.fail([flight(i, note="x" * (5000 if i == 3 else 10)) for i in range(4)])
+        client = connection(desk.settings().kafka)
+        shelf = await open_shelf(desk.settings(), client, create_markers=True)
+        found = [letter async for records in shelf.read(client) for letter in letters(records)]
+
+        class Overtaken(CopyWriter):
+            async def stop(self) -> None:
+                await super().stop()
+                if not overtaken:
+                    overtaken.append(await desk.replay())
+
+        overtaken: list[object] = []
+        first = Overtaken(client, shelf.marker_topic, f"streamapp-replay-{desk.dead}")
+        await first.start()
+        try:
+            with pytest.raises(PublishError, match="another replay"):
+                await first.write([copy_of(x, x.source, 2, False, 0) for x in found if x.source])
+        finally:
+            await first.stop()
+        assert ids(await desk.copies()) == {f"f{i}": 1 for i in range(3)}
