@@ -61,6 +61,9 @@ def apply(state: State, command: AnyCommand, revision: int) -> State | Refusal:
         return replace(_take(command, state, revision), revision=revision)
     except (_Refused, ControlError, ConfigError) as refused:
         return Refusal(str(refused))
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        # A record stays in the log: what no worker could take would keep every worker from starting for ever.
+        return Refusal(f"it cannot be applied: {error!r}")
 
 
 @singledispatch

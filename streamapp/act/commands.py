@@ -153,5 +153,5 @@ def decode(value: bytes) -> AnyCommand:
     """Raises `ControlError` for what is no command that this version knows."""
     try:
         return _decoder.decode(value)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ControlError(f"not a command of this version of streamapp: {error}") from error
