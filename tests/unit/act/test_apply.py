@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from streamapp.act.analysis import Result
@@ -59,6 +60,17 @@ def test_a_declared_pipeline_serves_what_its_file_says(log):
     assert plan.shadows == (0.0, 0.0)
     assert plan.revision == 1
     assert set(plan.owners.tolist()) == {0}
+
+
+def test_what_cannot_be_applied_is_refused(log):
+    declared = log.state.declared
+    absurd = {
+        name: msgspec.structs.replace(each, weight=weight)
+        for (name, each), weight in zip(declared.items(), (-5.0, 6.0), strict=True)
+    }
+    refusal = log.write(Declare, expects=log.state.declaration, variants=absurd)
+    assert "cannot be applied" in reason(refusal)
+    assert log.state.declared == declared
 
 
 def test_the_candidate_gets_no_key_before_it_is_loaded(log):
