@@ -73,4 +73,5 @@ async def test_nothing_is_lost(trial: Trial, delivery: str) -> None:
 async def test_committing_what_was_only_fetched_is_caught(trial: Trial, delivery: str) -> None:
     trial = trial.with_bug(bugs.commits_when_opened)
     async with trial.stage(delivery, partitions=4) as stage:
-        trial.caught(stage, await scene(stage), oracle.LOST, oracle.EARLY_COMMIT)
+        # Whether a rebalance then loses something is chance; the commit alone is the bug.
+        trial.caught(stage, await scene(stage), oracle.EARLY_COMMIT)
