@@ -6,9 +6,9 @@ from typing import Any
 
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import ConfigError
-from streamapp.kafka.markers import create_marker_topic, marker_topic
+from streamapp.kafka.markers import marker_topic
 from streamapp.kafka.reading import read_topic
-from streamapp.kafka.topics import connect, partition_counts
+from streamapp.kafka.topics import connect, create_topic, partition_counts
 from streamapp.types import RecordBatch
 
 WAIT_S = 10.0
@@ -48,8 +48,8 @@ async def open_shelf(settings: PipelineSettings, client: Mapping[str, Any], *, c
         if topic not in found:
             raise ConfigError(f"the broker has no dead-letter topic {topic}: check `dead_letters.topic`")
         if create_markers and markers not in found:
-            await create_marker_topic(admin, markers)
-            found[markers] = 1
+            # Compacted: a marker is never too old.
+            found[markers] = await create_topic(admin, markers, 1, {"cleanup.policy": "compact"}) or 1
         return Shelf(topic, markers, found)
     finally:
         await admin.close()

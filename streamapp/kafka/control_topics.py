@@ -76,14 +76,13 @@ async def prepare_control_topics(options: Mapping[str, Any], topics: ControlTopi
     try:
         found = await partition_counts(admin, list(topics.configs))
         for topic, configs in topics.configs.items():
-            if topic not in found:
-                await create_topic(admin, topic, 1, configs)
-            elif found[topic] != 1:
-                raise ConfigError(
-                    f"topic {topic} has {found[topic]} partitions, and control needs one order: it takes 1"
-                )
-        if topics.log in found:
-            await _check_log(admin, topics.log)
+            partitions = found.get(topic) or await create_topic(admin, topic, 1, configs)
+            if partitions is None:
+                continue
+            if partitions != 1:
+                raise ConfigError(f"topic {topic} has {partitions} partitions, and control needs one order: it takes 1")
+            if topic == topics.log:
+                await _check_log(admin, topic)
     finally:
         await admin.close()
 

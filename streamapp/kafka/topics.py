@@ -35,8 +35,8 @@ async def prepare_topics(settings: PipelineSettings, options: Mapping[str, Any])
         if not settings.worker.auto_create_topics:
             _refuse_missing(missing, "output", "create them, or set `worker.auto_create_topics: true`")
         for topic in missing:
-            found[topic] = max(found[t] for t in settings.source.topics)
-            await create_topic(admin, topic, found[topic])
+            wanted = max(found[t] for t in settings.source.topics)
+            found[topic] = await create_topic(admin, topic, wanted) or wanted
         return found
     finally:
         await admin.close()
@@ -117,21 +117,40 @@ async def partition_counts(admin: AIOKafkaAdminClient, topics: Sequence[str]) ->
 
 async def create_topic(
     admin: AIOKafkaAdminClient, topic: str, partitions: int, configs: Mapping[str, str] | None = None
-) -> None:
-    """Create a topic; one that somebody else created meanwhile is fine. Raises `ConfigError` if the broker refuses."""
+) -> int | None:
+    """Create a topic. None: done; else the number of partitions of one that somebody else created meanwhile.
+
+    Raises `ConfigError` if the broker refuses, and `BrokerUnavailable` where it does not show the topic that it has.
+    """
+    wanted = {"partitions": partitions, **(configs or {})}
+    remedy = "create it with " + ", ".join(f"{name}={value}" for name, value in wanted.items())
     brokers = len((await admin.describe_cluster())["brokers"])
     try:
         response = await admin.create_topics(
             [NewTopic(topic, partitions, min(REPLICAS, brokers), topic_configs=dict(configs or {}))]
         )
     except TopicAlreadyExistsError:
-        return
+        return await _shown(admin, topic)
     except KafkaError as error:
-        raise ConfigError(f"topic {topic} cannot be created: {error!r}") from error
+        raise ConfigError(f"topic {topic} cannot be created: {error!r}; {remedy}") from error
     for _, code, reason in response.topic_errors:
-        if code not in (0, TopicAlreadyExistsError.errno):
-            raise ConfigError(f"topic {topic} cannot be created: {reason or for_code(code).__name__}")
+        if code == TopicAlreadyExistsError.errno:
+            return await _shown(admin, topic)
+        if code:
+            raise ConfigError(f"topic {topic} cannot be created: {reason or for_code(code).__name__}; {remedy}")
     log.info("created topic %s with %d partitions", topic, partitions)
+    return None
+
+
+async def _shown(admin: AIOKafkaAdminClient, topic: str) -> int:
+    """Partitions of a topic that exists: a broker hears of a new topic a moment after the controller."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LONGEST_PAUSE_S
+    while topic not in (found := await partition_counts(admin, [topic])):
+        if loop.time() > deadline:
+            raise BrokerUnavailable(f"topic {topic} exists, and the broker does not show it")
+        await asyncio.sleep(PAUSE_S)
+    return found[topic]
 
 
 _UNKNOWN_TOPIC = 3

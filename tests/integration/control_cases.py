@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from streamapp.errors import ConfigError, ControlError
 from streamapp.kafka.client import connection
 from streamapp.kafka.control import ControlConnection
 from streamapp.kafka.control_topics import ControlTopics
+from streamapp.kafka.topics import connect, create_topic
 from tests.kafka_io import create_topics
 
 WITHIN_S = 20.0
@@ -25,9 +27,11 @@ class Room:
         self.topics = ControlTopics.of(prefix)
 
     def connection(self, bootstrap_servers: str | None = None) -> ControlConnection:
+        return ControlConnection(self.client(bootstrap_servers), self.topics)
+
+    def client(self, bootstrap_servers: str | None = None) -> dict[str, Any]:
         servers = bootstrap_servers or self.bootstrap_servers
-        settings = KafkaSettings.model_validate({"bootstrap.servers": servers})
-        return ControlConnection(connection(settings), self.topics)
+        return connection(KafkaSettings.model_validate({"bootstrap.servers": servers}))
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[ControlConnection]:
@@ -142,6 +146,14 @@ class ControlCases:
             assert found["v"] == [b"mine"]
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+
+    async def test_a_topic_that_somebody_else_made_meanwhile_tells_its_partitions(self, room: Room) -> None:
+        admin = await connect(room.client(), WITHIN_S)
+        try:
+            assert await create_topic(admin, room.topics.log, 2) is None
+            assert await create_topic(admin, room.topics.log, 1) == 2
+        finally:
+            await admin.close()
 
     async def test_a_log_of_several_partitions_is_refused(self, room: Room) -> None:
         await create_topics(room.bootstrap_servers, {room.topics.log: 2})
