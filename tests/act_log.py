@@ -17,9 +17,10 @@ CANARY = {
 
 @dataclass
 class MemoryLog:
-    """Values as they were written, and what they led to."""
+    """Values as they were written, when the broker took them, and what they led to."""
 
     values: list[bytes] = field(default_factory=list)
+    times_ms: list[int] = field(default_factory=list)
     state: State = field(default_factory=State)
     now_ms: int = 0
 
@@ -34,7 +35,8 @@ class MemoryLog:
     def append(self, value: bytes) -> Refusal | None:
         """The same for a value."""
         self.values.append(value)
-        after = apply(self.state, decode(value), len(self.values))
+        self.times_ms.append(self.now_ms)
+        after = apply(self.state, decode(value), len(self.values), self.now_ms)
         if isinstance(after, Refusal):
             return after
         # What a worker that starts from a snapshot sees is the same.

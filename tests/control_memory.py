@@ -20,15 +20,18 @@ from streamapp.types import ServingPlan, Tenant, Variant
 
 
 class MemoryTopic:
-    """Records in order, for any number of followers; `streamapp.control.client.Log`."""
+    """Records in order, stamped by the broker, for any number of followers; `streamapp.control.client.Log`."""
 
-    def __init__(self) -> None:
+    def __init__(self, stamp: Callable[[], int]) -> None:
         self.records: list[bytes] = []
+        self.times_ms: list[int] = []
+        self._stamp = stamp
         self._grown = asyncio.Condition()
 
     async def append(self, value: bytes) -> int:
         async with self._grown:
             self.records.append(value)
+            self.times_ms.append(self._stamp())
             self._grown.notify_all()
             return len(self.records) - 1
 
@@ -38,7 +41,7 @@ class MemoryTopic:
         at = start
         while True:
             while at < len(self.records):
-                waiting = on_record(at, at, self.records[at])
+                waiting = on_record(at, self.times_ms[at], self.records[at])
                 if waiting is not None:
                     await waiting
                 at += 1
@@ -59,16 +62,16 @@ class MemorySnapshots:
 
 
 class MemoryReports:
-    def __init__(self) -> None:
+    def __init__(self, stamp: Callable[[], int]) -> None:
         self._kept: dict[str, tuple[int, bytes]] = {}
         self._followers: list[Callable[[str, int, bytes], None]] = []
-        self.now_ms = 0
+        self._stamp = stamp
         self.failing = 0
 
     def send(self, key: str, value: bytes) -> None:
-        self._kept[key] = (self.now_ms, value)
+        self._kept[key] = (self._stamp(), value)
         for follower in self._followers:
-            follower(key, self.now_ms, value)
+            follower(key, self._stamp(), value)
 
     async def follow(self, on_report: Callable[[str, int, bytes], None], caught_up: asyncio.Event) -> None:
         if self.failing:
@@ -150,13 +153,21 @@ class Eyes:
 
 @dataclass
 class Ground:
-    """What workers share."""
+    """What workers share. ahead_ms: of the workers' clock, the broker's."""
 
-    topic: MemoryTopic = field(default_factory=MemoryTopic)
-    snapshots: MemorySnapshots = field(default_factory=MemorySnapshots)
-    reports: MemoryReports = field(default_factory=MemoryReports)
+    ahead_ms: int = 0
     clock: ManualClock = field(default_factory=ManualClock)
+    snapshots: MemorySnapshots = field(default_factory=MemorySnapshots)
     eyes: Eyes = field(default_factory=Eyes)
+    topic: MemoryTopic = field(init=False)
+    reports: MemoryReports = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.topic, self.reports = MemoryTopic(self.stamp), MemoryReports(self.stamp)
+
+    def stamp(self) -> int:
+        """The broker's time."""
+        return self.clock.now_ms() + self.ahead_ms
 
 
 class Hand:

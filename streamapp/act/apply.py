@@ -55,10 +55,13 @@ class _Refused(Exception):
     """Ends the handling of a command; `apply` turns it into a `Refusal`."""
 
 
-def apply(state: State, command: AnyCommand, revision: int) -> State | Refusal:
-    """The state after `command`, which stands at place `revision` - 1 of the log."""
+def apply(state: State, command: AnyCommand, revision: int, at_ms: int) -> State | Refusal:
+    """The state after `command`, which stands at place `revision` - 1 of the log.
+
+    at_ms: when the broker took it, ms since the epoch. The sender's own clock may be wrong, and counts for nothing.
+    """
     try:
-        return replace(_take(command, state, revision), revision=revision)
+        return replace(_take(replace(command, at_ms=at_ms), state, revision), revision=revision)
     except (_Refused, ControlError, ConfigError) as refused:
         return Refusal(str(refused))
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:

@@ -16,7 +16,8 @@ from streamapp.types import Tenant
 
 
 class Command(Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower):
-    """id: unique. by: who sent it. at_ms: the sender's wall clock, ms since the epoch; folding has no other clock."""
+    """id: unique. by: who sent it. at_ms: when, by the sender's clock, ms since the epoch; nothing depends on it, as
+    folding takes the time at which the broker took the record."""
 
     id: str
     by: str

@@ -29,7 +29,7 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """How the next command is signed: a fresh id, who writes, and when (wall clock, ms since the epoch)."""
+    """How the next command is signed: a fresh id, who writes, and when (the broker's clock, ms since the epoch)."""
 
     id: str
     by: str

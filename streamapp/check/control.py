@@ -44,8 +44,10 @@ def check_control(settings: PipelineSettings) -> tuple[list[Finding], State | No
 async def _state(settings: PipelineSettings, topics: ControlTopics) -> State:
     fold = Fold(State())
     async for batch in read_topic(connection(settings.kafka), topics.log, [0]):
-        for offset, value in zip(batch.offsets.tolist(), batch.values, strict=True):
-            fold.take(offset, 0, value or b"")
+        for offset, at_ms, value in zip(
+            batch.offsets.tolist(), batch.timestamps_ms.tolist(), batch.values, strict=True
+        ):
+            fold.take(offset, at_ms, value or b"")
     return fold.state
 
 

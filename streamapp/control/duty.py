@@ -13,6 +13,7 @@ from streamapp.act.commands import AnyCommand, Declare, DeclaredVariant, encode
 from streamapp.act.lead import Look, Pen, next_command
 from streamapp.act.report import Report, Seen, decode_report, encode_report
 from streamapp.act.state import State, decode_state, encode_state
+from streamapp.control.broker_time import BrokerTime
 from streamapp.control.client import Log, new_id
 from streamapp.control.enforce import Enforcer
 from streamapp.control.fleet import Fleet
@@ -96,6 +97,7 @@ class ControlDuty:
         self._leads = leads
         self._interval_s = report_interval_s
         self._fold = Fold(State())
+        self._broker_time = BrokerTime(clock)
         self._waiting: dict[str, asyncio.Future[Entry]] = {}
         self._following: asyncio.Task[None] | None = None
         self._noting = None if notes is None else Noting(notes, self._send, self._signed_as_leader, clock)
@@ -187,6 +189,7 @@ class ControlDuty:
             await asyncio.gather(waiting, return_exceptions=True)
 
     def _take(self, offset: int, at_ms: int, value: bytes) -> None:
+        self._broker_time.hear(at_ms)
         before = self.state
         entry = self._fold.take(offset, at_ms, value)
         self._count(entry)
@@ -280,7 +283,7 @@ class ControlDuty:
 
     async def _lead_while(self) -> None:
         fleet, caught_up = Fleet(self._interval_s), asyncio.Event()
-        reading = asyncio.create_task(self._reports.follow(partial(_keep, fleet), caught_up))
+        reading = asyncio.create_task(self._reports.follow(partial(_keep, fleet, self._broker_time), caught_up))
         try:
             while self._leads() and not reading.done():
                 # Nothing is decided before everybody's latest report was read.
@@ -294,11 +297,14 @@ class ControlDuty:
             await asyncio.gather(reading, return_exceptions=True)
 
     async def _lead_once(self, fleet: Fleet) -> None:
+        now_ms = self._broker_time.now_ms()
+        if now_ms is None:
+            return
         for rollout in [each for each in self.state.rollouts.values() if not each.over]:
             evidence, rewards = self._witness.merged(fleet.seen(rollout.model, rollout.epoch))
             started = self.state.models[rollout.model]
             look = Look(fleet.waiting(started), fleet.failed(self.state, rollout), evidence, rewards)
-            pen = Pen(new_id(), f"leader {self.name}", self._clock.now_ms())
+            pen = Pen(new_id(), f"leader {self.name}", now_ms)
             command = next_command(rollout, look, pen, self._witness.known)
             if command is None:
                 continue
@@ -318,7 +324,8 @@ class ControlDuty:
         return {"id": new_id(), "by": self.name, "at_ms": self._clock.now_ms()}
 
 
-def _keep(fleet: Fleet, key: str, at_ms: int, value: bytes) -> None:
+def _keep(fleet: Fleet, broker_time: BrokerTime, key: str, at_ms: int, value: bytes) -> None:
+    broker_time.hear(at_ms)
     try:
         fleet.take(decode_report(value), at_ms)
     except ControlError as error:

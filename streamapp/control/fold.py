@@ -31,7 +31,7 @@ class Fold:
             command = decode(value)
         except ControlError as error:
             return Entry(offset, at_ms, None, str(error))
-        after = apply(self.state, command, offset + 1)
+        after = apply(self.state, command, offset + 1, at_ms)
         if isinstance(after, Refusal):
             return Entry(offset, at_ms, command, after.reason)
         self.state = after

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 _DAY_MS = "86400000"
 _KEPT_FOR_EVER = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+BROKER_TIMES = {"message.timestamp.type": "LogAppendTime"}
+"""Lets the broker stamp records by its own clock; otherwise they carry their sender's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,9 @@ class ControlTopics:
     def configs(self) -> Mapping[str, Mapping[str, str]]:
         """How each is to be created."""
         return {
-            self.log: _KEPT_FOR_EVER,
+            self.log: {**_KEPT_FOR_EVER, **BROKER_TIMES},
             self.state: {"cleanup.policy": "compact"},
-            self.reports: {"cleanup.policy": "compact,delete", "retention.ms": _DAY_MS},
+            self.reports: {"cleanup.policy": "compact,delete", "retention.ms": _DAY_MS, **BROKER_TIMES},
         }
 
 
@@ -83,6 +85,7 @@ async def prepare_control_topics(options: Mapping[str, Any], topics: ControlTopi
                 raise ConfigError(f"topic {topic} has {partitions} partitions, and control needs one order: it takes 1")
             if topic == topics.log:
                 await _check_log(admin, topic)
+            await _check_times(admin, topic, configs)
     finally:
         await admin.close()
 
@@ -92,6 +95,17 @@ async def _check_log(admin: AIOKafkaAdminClient, topic: str) -> None:
     for name, needed in _KEPT_FOR_EVER.items():
         if configs.get(name, needed) != needed:
             raise ConfigError(f"topic {topic} has {name}={configs[name]} and would lose commands: set {name}={needed}")
+
+
+async def _check_times(admin: AIOKafkaAdminClient, topic: str, needed: Mapping[str, str]) -> None:
+    """Said and no more: nothing is lost by it, and a broker may not know the setting."""
+    configs, _ = await _configs(admin, topic)
+    for name, value in BROKER_TIMES.items():
+        if name in needed and configs.get(name, value) != value:
+            log.warning(
+                "topic %s has %s=%s, so pauses and analyses last by the clocks of those who write there: set %s=%s",
+                *(topic, name, configs[name], name, value),
+            )
 
 
 async def _configs(admin: AIOKafkaAdminClient, topic: str) -> tuple[dict[str, str], str]:

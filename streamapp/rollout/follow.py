@@ -38,7 +38,7 @@ async def follow(client: ControlClient, id: str, seen: int, say: Callable[[Entry
             known += 1
             if entry.command is None or entry.refusal:
                 continue
-            after = apply(state, entry.command, entry.offset + 1)
+            after = apply(state, entry.command, entry.offset + 1, entry.at_ms)
             if isinstance(after, Refusal):
                 continue
             state, rollout = after, after.rollout(id) or _superseded(rollout, entry)

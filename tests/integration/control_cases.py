@@ -49,6 +49,7 @@ class Reader:
     def __init__(self, connected: ControlConnection, start: int = 0) -> None:
         self.values: list[bytes] = []
         self.offsets: list[int] = []
+        self.times_ms: list[int] = []
         self.caught_up = asyncio.Event()
         self._came = asyncio.Event()
         self.task = asyncio.create_task(connected.log.follow(start, self._take, self.caught_up))
@@ -56,6 +57,7 @@ class Reader:
     def _take(self, offset: int, at_ms: int, value: bytes) -> None:
         self.values.append(value)
         self.offsets.append(offset)
+        self.times_ms.append(at_ms)
         self._came.set()
 
     async def until(self, count: int) -> list[bytes]:

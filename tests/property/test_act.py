@@ -105,10 +105,10 @@ def test_whoever_starts_from_a_snapshot_comes_to_the_same_state(data):
     start = data.draw(st.integers(0, len(log.values)))
     state = State()
     for place, value in enumerate(log.values[:start]):
-        after = apply(state, decode(value), place + 1)
+        after = apply(state, decode(value), place + 1, log.times_ms[place])
         state = state if isinstance(after, Refusal) else after
     for place, value in enumerate(log.values[start:], start):
-        after = apply(state, decode(value), place + 1)
+        after = apply(state, decode(value), place + 1, log.times_ms[place])
         state = state if isinstance(after, Refusal) else after
     assert state == log.state
 

@@ -121,6 +121,15 @@ def test_an_inconclusive_analysis_waits_for_a_person_and_begins_anew(log):
     assert (rollout.status, rollout.step, rollout.measured, rollout.since_ms) == ("progressing", 1, 0, 9_000)
 
 
+def test_the_senders_clock_counts_for_nothing(log):
+    log.now_ms = 9_000
+    id = at_step(log, Wait(60))
+    assert log.write(Pause, rollout=id, turn=0, at_ms=5) is None
+    assert log.write(Resume, rollout=id, turn=1, at_ms=5) is None
+    rollout = log.state.rollouts["scorer"]
+    assert (rollout.started_ms, rollout.since_ms) == (9_000, 9_000)
+
+
 def test_a_shadow_scores_and_answers_nothing(log):
     at_step(log, SetShadow(20), Wait())
     assert log.state.plan().shadows == (0.0, 0.2)

@@ -13,12 +13,29 @@ from tests.act_log import MemoryLog
 
 TOPICS = ControlTopics.of("payments")
 KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+BY_SENDERS = {"message.timestamp.type": "CreateTime"}
 
 
 @pytest.mark.parametrize(
     ("topic", "found", "level", "said", "remedy"),
     [
         (TOPICS.log, Inspected(1, KEPT, ""), Level.OK, "1 partition, cleanup.policy=delete", ""),
+        (
+            TOPICS.log,
+            Inspected(1, {**KEPT, **BY_SENDERS}, ""),
+            Level.WARNING,
+            "has message.timestamp.type=CreateTime, so pauses and analyses last by the clocks of those who write there",
+            "kafka-configs.sh --alter --entity-type topics --entity-name payments.control.log --add-config "
+            "message.timestamp.type=LogAppendTime",
+        ),
+        (
+            TOPICS.reports,
+            Inspected(1, {"cleanup.policy": "compact,delete", **BY_SENDERS}, ""),
+            Level.WARNING,
+            "has message.timestamp.type=CreateTime",
+            "kafka-configs.sh",
+        ),
+        (TOPICS.state, Inspected(1, {"cleanup.policy": "compact", **BY_SENDERS}, ""), Level.OK, "1 partition", ""),
         (TOPICS.log, Inspected(1, {}, ""), Level.OK, "1 partition, cleanup.policy=not told", ""),
         (TOPICS.state, Inspected(1, {"cleanup.policy": "compact"}, ""), Level.OK, "1 partition, cleanup.policy", ""),
         (

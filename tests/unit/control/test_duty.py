@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from streamapp.act.commands import Abort, Aliased, Declare, DeclaredVariant, Deploy, Start, encode
+from streamapp.act.commands import Abort, Aliased, Declare, DeclaredVariant, Deploy, Pause, Resume, Start, encode
 from streamapp.act.state import Promotion
 from streamapp.act.steps import Analyse, SetWeight, Step, Wait
 from streamapp.control.client import ControlClient, new_id
@@ -140,6 +140,35 @@ async def test_a_rollback_does_not_wait_for_another_models_loading(ground, hands
         await client.send(Abort(id=new_id(), by="ann", at_ms=0, rollout=rollout))
         await slow.until(lambda: set(slow.shelf.served[-1].router.owners[:5_000].tolist()) == {0})
         assert slow.shelf.versions["other-canary"] == ""
+
+
+async def test_a_resume_from_a_machine_that_is_an_hour_behind_ends_no_pause(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        id = await start(client, ground, "2", Wait(60))
+        await hands[0].until(lambda: client.state.rollouts["scorer"].step == 0)
+        hour_ago_ms = ground.clock.now_ms() - 3_600_000
+        await client.send(Pause(id=new_id(), by="bob", at_ms=hour_ago_ms, rollout=id, turn=0))
+        await client.send(Resume(id=new_id(), by="bob", at_ms=hour_ago_ms, rollout=id, turn=1))
+        # The leader looks meanwhile.
+        await start(client, ground, "5", model="else")
+        await hands[0].until(lambda: client.state.rollouts["else"].step == 1)
+        assert (client.state.rollouts["scorer"].step, client.state.rollouts["scorer"].over) == (0, False)
+        ground.clock.advance(60)
+        await hands[0].until(lambda: client.state.rollouts["scorer"].over)
+
+
+@pytest.mark.parametrize("ahead_ms", [3_600_000, -3_600_000])
+async def test_a_pause_takes_its_time_where_the_brokers_clock_is_another(ahead_ms):
+    ground = Ground(ahead_ms=ahead_ms)
+    hand = await Hand(ground, TWO_MODELS, leads=True).start()
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", Wait(60))
+        await start(client, ground, "5", model="else")
+        await hand.until(lambda: client.state.rollouts["else"].step == 1)
+        assert client.state.rollouts["scorer"].step == 0
+        ground.clock.advance(60)
+        await hand.until(lambda: client.state.rollouts["scorer"].over)
+    await hand.die()
 
 
 async def test_a_new_leader_goes_on_where_the_last_one_stopped(ground, hands):
