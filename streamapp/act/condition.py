@@ -28,7 +28,9 @@ _CALCULATE: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Div: operator.truediv,
 }
 _LONGEST = 500
-"""Characters. Far beyond what a person writes, and far below what nests deeply enough to exhaust the parser."""
+"""Characters, far beyond what a person writes."""
+_DEEPEST = 50
+"""Levels of nesting. Reading, writing and judging a condition take a few frames of the stack for each."""
 _HOW = "write comparisons of numbers and evidence joined by `and`, `or`, `not`, as in `error_rate < 0.01`"
 
 
@@ -63,8 +65,10 @@ def parse_condition(text: str, known: Collection[str]) -> Condition:
         raise ConfigError(f"condition of {len(text)} characters: at most {_LONGEST} are read")
     try:
         root = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: nested too deeply for the parser
         raise ConfigError(f"condition `{text}` cannot be read: {_HOW}") from None
+    if _deeper_than(_DEEPEST, root):
+        raise ConfigError(f"condition `{text}` is nested deeper than {_DEEPEST} levels: write fewer terms or signs")
     _check_truth(root, text)
     names = frozenset(node.id for node in ast.walk(root) if isinstance(node, ast.Name))
     if not names:
@@ -74,6 +78,14 @@ def parse_condition(text: str, known: Collection[str]) -> Condition:
         listed = ", ".join(sorted(known))
         raise ConfigError(f"condition `{text}`: no evidence is called `{unknown[0]}`; there is {listed}")
     return Condition(text.strip(), names, root)
+
+
+def _deeper_than(levels: int, root: ast.expr) -> bool:
+    """Without recursion, which is what this is to guard."""
+    level: list[ast.AST] = [root]
+    for _ in range(levels):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    return bool(level)
 
 
 def _check_truth(node: ast.expr, text: str) -> None:

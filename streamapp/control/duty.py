@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any, Protocol
 
 from streamapp.act.bandit import Rewards
-from streamapp.act.commands import AnyCommand, Declare, DeclaredVariant, encode
+from streamapp.act.commands import Abort, AnyCommand, Declare, DeclaredVariant, encode
 from streamapp.act.lead import Look, Pen, next_command
 from streamapp.act.report import Report, Seen, decode_report, encode_report
-from streamapp.act.state import State, decode_state, encode_state
+from streamapp.act.state import Rollout, State, decode_state, encode_state
 from streamapp.control.broker_time import BrokerTime
 from streamapp.control.client import Log, new_id
 from streamapp.control.enforce import Enforcer
@@ -301,11 +301,7 @@ class ControlDuty:
         if now_ms is None:
             return
         for rollout in [each for each in self.state.rollouts.values() if not each.over]:
-            evidence, rewards = self._witness.merged(fleet.seen(rollout.model, rollout.epoch))
-            started = self.state.models[rollout.model]
-            look = Look(fleet.waiting(started), fleet.failed(self.state, rollout), evidence, rewards)
-            pen = Pen(new_id(), f"leader {self.name}", now_ms)
-            command = next_command(rollout, look, pen, self._witness.known)
+            command = self._decided(rollout, fleet, Pen(new_id(), f"leader {self.name}", now_ms))
             if command is None:
                 continue
             try:
@@ -316,6 +312,17 @@ class ControlDuty:
                 continue
             if entry.refusal:
                 log.info("the leader's command had no effect: %s", entry.refusal)
+
+    def _decided(self, rollout: Rollout, fleet: Fleet, pen: Pen) -> AnyCommand | None:
+        try:
+            evidence, rewards = self._witness.merged(fleet.seen(rollout.model, rollout.epoch))
+            started = self.state.models[rollout.model]
+            look = Look(fleet.waiting(started), fleet.failed(self.state, rollout), evidence, rewards)
+            return next_command(rollout, look, pen, self._witness.known)
+        except Exception as error:  # what one rollout meets must end that rollout, and not every leader in turn
+            log.exception("no decision on rollout %s", rollout.id)
+            reason = f"the leader cannot decide on it: {error!r}"
+            return Abort(id=pen.id, by=pen.by, at_ms=pen.at_ms, rollout=rollout.id, reason=reason)
 
     def _signed_as_leader(self) -> dict[str, Any]:
         return {**self._signed(), "by": f"leader {self.name}"}

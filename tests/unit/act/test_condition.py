@@ -67,11 +67,19 @@ def test_what_depends_on_absent_evidence_is_undecided(
         ("(error_rate < 1) < 2", "is not a number"),
         ("error_rate < 1 " + "and error_rate < 1 " * 40, "at most 500"),
         ("error_rate < \0", "cannot be read"),
+        ("-" * 490 + "p99_ms", "nested deeper than 50 levels"),
+        ("p99_ms < " + "-" * 480 + "1", "nested deeper than 50 levels"),
+        ("not " * 100 + "p99_ms < 1", "nested deeper than 50 levels"),
+        ("(" * 240 + "p99_ms" + ")" * 240, "cannot be read"),
     ],
 )
 def test_what_is_no_condition_is_refused(text: str, why: str) -> None:
     with pytest.raises(ConfigError, match=why.replace("(", r"\(")):
         parse_condition(text, KNOWN)
+
+
+def test_many_terms_are_read() -> None:
+    assert parse_condition("+".join(["p99_ms"] * 45) + " > 44", KNOWN).holds({"p99_ms": 1.0}) is True
 
 
 def test_the_reason_holds_the_numbers() -> None:

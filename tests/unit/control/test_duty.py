@@ -324,6 +324,19 @@ async def test_failing_evidence_rolls_back_and_says_which_condition(ground, hand
             await hand.until(lambda hand=hand: set(hand.shelf.served[-1].router.owners[:5_000].tolist()) == {0})
 
 
+async def test_a_rollout_that_the_leader_cannot_decide_on_is_taken_back_and_the_leader_lives(ground, hands, caplog):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(10), Analyse(1, 5, failure="error_rate > 0.1"))
+        await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
+        ground.eyes.evidence = {"error_rate": "many"}  # type: ignore[dict-item]
+        ground.clock.advance(1)
+        await hands[0].until(lambda: client.state.rollouts["scorer"].over)
+        assert client.state.rollouts["scorer"].reason.startswith("the leader cannot decide on it: ValueError(")
+        assert "no decision on rollout" in caplog.text
+        await start(client, ground, "5", SetWeight(100), model="else")
+        await hands[0].until(lambda: client.state.rollouts["else"].status == "promoted")
+
+
 async def test_whoever_joins_late_serves_the_same_from_a_snapshot(ground, hands):
     async with ControlClient(ground.topic) as client:
         await start(client, ground, "2", SetWeight(30), Wait())
