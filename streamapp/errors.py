@@ -4,6 +4,7 @@ StreamappError                      code                    disposition
 ├── ConfigError                     config                  HALT
 ├── SchemaError                     schema                  HALT
 ├── ControlError                    control                 HALT
+│   └── UnknownFormat               control_format          HALT
 ├── ModelError                      model                   HALT
 │   ├── ModelLoadError              model_load              HALT
 │   ├── ContractError               model_contract          HALT
@@ -59,6 +60,12 @@ class ControlError(StreamappError):
     """The control log, or a command for it, cannot be followed."""
 
     code = "control"
+
+
+class UnknownFormat(ControlError):
+    """What a newer version of streamapp wrote to the control topics, and this one would read differently."""
+
+    code = "control_format"
 
 
 class ModelError(StreamappError):

@@ -204,6 +204,11 @@ class Hand:
         self._running = asyncio.create_task(self.duty.run())
         return self
 
+    async def ended(self) -> None:
+        """Return, or raise, as its duty does."""
+        assert self._running is not None
+        await self._running
+
     async def die(self) -> None:
         """End without a word."""
         if self._running is not None:

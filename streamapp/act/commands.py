@@ -5,26 +5,33 @@ everyone alike. So a command that is read twice, or sent by a leader that is no 
 """
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from streamapp.act.analysis import Result
+from streamapp.act.formats import FORMAT, format_of
 from streamapp.act.steps import Step
 from streamapp.errors import ControlError
 from streamapp.types import Tenant
 
+_LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999, beyond which no time can be written."""
 
-class Command(Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower):
+
+class Command(Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower, forbid_unknown_fields=True):
     """id: unique. by: who sent it. at_ms: when, by the sender's clock, ms since the epoch; nothing depends on it, as
-    folding takes the time at which the broker took the record."""
+    folding takes the time at which the broker took the record. format: see `formats`."""
 
+    format: int = FORMAT
     id: str
     by: str
-    at_ms: int
+    at_ms: Annotated[int, Meta(ge=0, le=_LATEST_MS)]
 
 
-class DeclaredVariant(Struct, frozen=True):
+class DeclaredVariant(Struct, frozen=True, forbid_unknown_fields=True):
     """A variant as a pipeline file has it. wiring: the declared variant whose features, inputs and outputs it has;
     another than its own name only for the canary slots, which no file lists."""
 
@@ -151,8 +158,10 @@ def encode(command: Command) -> bytes:
 
 
 def decode(value: bytes) -> AnyCommand:
-    """Raises `ControlError` for what is no command that this version knows."""
+    """Raises `ControlError` for what is no command that this version knows, its kind `UnknownFormat` for what a newer
+    one may know."""
     try:
-        return _decoder.decode(value)
+        format = format_of(value)
+        return replace(_decoder.decode(value), format=format)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ControlError(f"not a command of this version of streamapp: {error}") from error

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from streamapp.act.analysis import Tally
 from streamapp.act.commands import DeclaredVariant
+from streamapp.act.formats import FORMAT, format_of
 from streamapp.act.steps import Step, Wait
 from streamapp.buckets import redeal
 from streamapp.errors import ControlError
@@ -148,12 +149,14 @@ def with_weights(state: State, weights: dict[str, float]) -> State:
 
 def encode_state(state: State) -> bytes:
     """As JSON."""
-    return msgspec.json.encode(state)
+    return b'{"format":%d,%b' % (FORMAT, msgspec.json.encode(state)[1:])
 
 
 def decode_state(value: bytes) -> State:
-    """Raises `ControlError` for what is none that this version knows."""
+    """Raises `ControlError` for what is none that this version knows, its kind `UnknownFormat` for what a newer one
+    may know."""
     try:
+        format_of(value)
         return msgspec.json.decode(value, type=State)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ControlError(f"not a control state of this version of streamapp: {error}") from error

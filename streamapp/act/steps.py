@@ -10,25 +10,25 @@ from streamapp.act.condition import parse_condition
 from streamapp.errors import ConfigError
 
 
-class SetWeight(Struct, frozen=True, tag="setWeight"):
+class SetWeight(Struct, frozen=True, tag="setWeight", forbid_unknown_fields=True):
     """Give the candidate `weight` per cent of the model's keys."""
 
     weight: float
 
 
-class SetShadow(Struct, frozen=True, tag="setShadow"):
+class SetShadow(Struct, frozen=True, tag="setShadow", forbid_unknown_fields=True):
     """Let the candidate score `share` per cent of all keys without answering."""
 
     share: float
 
 
-class Wait(Struct, frozen=True, tag="pause"):
+class Wait(Struct, frozen=True, tag="pause", forbid_unknown_fields=True):
     """Wait `duration_s` seconds; None waits until somebody resumes."""
 
     duration_s: float | None = None
 
 
-class Analyse(Struct, frozen=True, tag="analysis"):
+class Analyse(Struct, frozen=True, tag="analysis", forbid_unknown_fields=True):
     """Look at the evidence `count` times, `interval_s` apart, the first time after one interval."""
 
     interval_s: float
@@ -45,7 +45,7 @@ class Analyse(Struct, frozen=True, tag="analysis"):
         return Analysis(self.interval_s, self.count, success, failure, self.failure_limit, self.inconclusive_limit)
 
 
-class Explore(Struct, frozen=True, tag="bandit"):
+class Explore(Struct, frozen=True, tag="bandit", forbid_unknown_fields=True):
     """Thompson sampling on delayed rewards: every `interval_s` the candidate gets the share that equals the probability
     of its mean label being the higher one, within [`least`, 100 - `least`] per cent.
 

@@ -12,7 +12,7 @@ from streamapp.config.settings import PipelineSettings
 from streamapp.control.companion import control_topics
 from streamapp.control.declared import declared_variants
 from streamapp.control.fold import Fold
-from streamapp.errors import StreamappError
+from streamapp.errors import StreamappError, UnknownFormat
 from streamapp.kafka.client import connection
 from streamapp.kafka.control_topics import ControlTopics, inspect_control_topics
 from streamapp.kafka.reading import read_topic
@@ -37,7 +37,8 @@ def check_control(settings: PipelineSettings) -> tuple[list[Finding], State | No
         state = asyncio.run(asyncio.wait_for(_state(settings, topics), _LIMIT_S))
     except (StreamappError, asyncio.TimeoutError) as raised:
         said = str(raised) or f"it could not be read within {_LIMIT_S:g} s"
-        return [*findings, error(f"topic {topics.log}", said, GRANT)], None
+        remedy = "run the check with the workers' version" if isinstance(raised, UnknownFormat) else GRANT
+        return [*findings, error(f"topic {topics.log}", said, remedy)], None
     return [*findings, *compare(state, declared_variants(settings))], state
 
 

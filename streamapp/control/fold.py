@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from streamapp.act.apply import Refusal, apply
 from streamapp.act.commands import AnyCommand, decode
 from streamapp.act.state import State
-from streamapp.errors import ControlError
+from streamapp.errors import ControlError, UnknownFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,14 @@ class Fold:
         self.state = state
 
     def take(self, offset: int, at_ms: int, value: bytes) -> Entry:
-        """Fold one record in. Never raises: what cannot be read has no effect, like what is refused."""
+        """Fold one record in. What cannot be read has no effect, like what is refused.
+
+        Raises `UnknownFormat` for a command that a newer version of streamapp folds, and this one cannot.
+        """
         try:
             command = decode(value)
+        except UnknownFormat as error:
+            raise UnknownFormat(f"the command at {offset} of the control log cannot be followed: {error}") from error
         except ControlError as error:
             return Entry(offset, at_ms, None, str(error))
         after = apply(self.state, command, offset + 1, at_ms)

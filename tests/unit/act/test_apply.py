@@ -18,9 +18,9 @@ from streamapp.act.commands import (
     Weighed,
     decode,
 )
-from streamapp.act.state import LOADING, Promotion, owners_of
+from streamapp.act.state import LOADING, Promotion, decode_state, encode_state, owners_of
 from streamapp.act.steps import Analyse, Explore, SetShadow, SetWeight, Step, Wait
-from streamapp.errors import ControlError
+from streamapp.errors import ControlError, UnknownFormat
 from streamapp.types import Tenant
 from tests.act_log import CANARY, MemoryLog
 
@@ -307,6 +307,56 @@ def test_a_file_that_changes_under_a_rollout_is_refused(log):
     changed = {"champion": DeclaredVariant("champion", "scorer", "9", 1.0, 0.0)}
     assert "while rollout" in reason(log.write(Declare, expects=1, variants={**CANARY, **changed}))
     assert "said before" in reason(log.write(Declare, expects=1, variants=CANARY))
+
+
+ABORT = b'"kind": "abort", "id": "a", "by": "ann", "rollout": "r"'
+
+
+def test_a_command_without_a_number_is_of_the_first_format():
+    assert decode(b'{%b, "at_ms": 5}' % ABORT).format == 1
+
+
+def test_a_command_says_its_format(log):
+    assert b'"format":1' in log.values[0]
+
+
+@pytest.mark.parametrize("said", [b"", b', "kin": "folk"'])
+def test_a_command_of_a_newer_format_is_not_followed(said):
+    with pytest.raises(UnknownFormat, match="of format 99, and this version of streamapp knows up to"):
+        decode(b'{"format": 99, %b, "at_ms": 5%b}' % (ABORT, said))
+
+
+def test_a_snapshot_of_a_newer_format_is_not_taken(log):
+    value = encode_state(log.state)
+    assert decode_state(value) == log.state
+    with pytest.raises(UnknownFormat):
+        decode_state(value.replace(b'"format":1', b'"format":99', 1))
+
+
+def test_a_snapshot_without_a_number_is_of_the_first_format(log):
+    assert decode_state(msgspec.json.encode(log.state)) == log.state
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (b'"at_ms": 5, "soon": true', "unknown field `soon`"),
+        (b'"at_ms": 5, "format": 0', "`int` >= 1"),
+        (b'"at_ms": 5, "format": "2"', "Expected `int`, got `str`"),
+        (b'"at_ms": -1', "`int` >= 0"),
+        (b'"at_ms": 1000000000000000000000000000000', "`int` <= 253402300799999"),
+    ],
+)
+def test_a_command_that_says_what_it_cannot_say_is_refused(said, why):
+    with pytest.raises(ControlError, match=f"not a command of this version of streamapp: .*{why}"):
+        decode(b"{%b, %b}" % (ABORT, said))
+
+
+def test_a_step_or_variant_that_says_more_is_refused(log):
+    log.start(SetWeight(10), Wait(5))
+    for value, known in zip(log.values, (b'"wiring":', b'"duration_s":'), strict=True):
+        with pytest.raises(ControlError, match="unknown field `then`"):
+            decode(value.replace(known, b'"then":1,' + known))
 
 
 def test_what_is_no_command_is_named():

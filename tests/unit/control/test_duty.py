@@ -9,7 +9,14 @@ from streamapp.act.commands import Abort, Aliased, Declare, DeclaredVariant, Dep
 from streamapp.act.state import Promotion
 from streamapp.act.steps import Analyse, SetWeight, Step, Wait
 from streamapp.control.client import ControlClient, new_id
-from streamapp.errors import ControlError, IntegrityError, RegistryForbidden, RegistryUnavailable, StreamappError
+from streamapp.errors import (
+    ControlError,
+    IntegrityError,
+    RegistryForbidden,
+    RegistryUnavailable,
+    StreamappError,
+    UnknownFormat,
+)
 from streamapp.types import Tenant
 from tests.act_log import CANARY
 from tests.control_memory import Ground, Hand
@@ -388,6 +395,18 @@ async def test_what_is_no_command_changes_nothing(ground, hands):
         assert client.entries[-1].refusal.startswith("not a command of this version")
         await start(client, ground)
         await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
+
+
+async def test_workers_end_at_a_command_of_a_newer_version_and_do_not_start_behind_it(ground):
+    hand = await Hand(ground, TWO_MODELS, leads=True).start()
+    await ground.topic.append(b'{"format": 99, "kind": "abort", "id": "a", "by": "ann", "at_ms": 5, "rollout": "r"}')
+    with pytest.raises(UnknownFormat, match="the command at 1 of the control log cannot be followed: it is of format"):
+        await hand.ended()
+    late = Hand(ground, TWO_MODELS)
+    with pytest.raises(UnknownFormat, match="the command at 1 of the control log"):
+        await late.start()
+    for each in (hand, late):
+        await each.die()
 
 
 async def test_a_pipeline_file_with_other_variants_is_refused_under_a_rollout(ground, hands):
