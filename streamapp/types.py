@@ -122,6 +122,10 @@ class Variant:
     wiring: str = ""
 
 
+MOST_WEIGHT = 1e6
+"""Of one variant. Shares are of 10 000 buckets, and sums of weights stay far from where they overflow."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """What a variant of the pipeline serves: version `version` of its model, wired as the pipeline file wires variant

@@ -41,7 +41,7 @@ from streamapp.act.state import (
 from streamapp.act.steps import Analyse, Explore, SetWeight, Step, Wait, check_steps
 from streamapp.buckets import deal, redeal
 from streamapp.errors import ConfigError, ControlError
-from streamapp.types import NO_VARIANT, Int16, Tenant
+from streamapp.types import MOST_WEIGHT, NO_VARIANT, Int16, Tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,10 @@ def _declare(command: Declare, state: State, revision: int) -> State:
     for name, variant in declared.items():
         if variant.wiring not in declared:
             raise _Refused(f"variant `{name}` is wired like `{variant.wiring}`, which is not declared")
+        if not 0 <= variant.weight <= MOST_WEIGHT:
+            raise _Refused(f"variant `{name}`: weight {variant.weight:g} is not within 0 to {MOST_WEIGHT:g}")
+        if not 0 <= variant.shadow <= 1:
+            raise _Refused(f"variant `{name}`: shadow {variant.shadow:g} is not within 0 to 1")
     models = {variant.model for variant in [*declared.values(), *state.declared.values()]}
     changed = {model for model in models if _of(state.declared, model) != _of(declared, model)}
     for rollout in state.rollouts.values():
@@ -132,7 +136,7 @@ def _start(command: Start, state: State, revision: int) -> State:
         )
     _expect(state, command.model, command.expects)
     check_steps(command.steps)
-    _known(state, command.model, command.tenant)
+    _known(state, command)
     if command.tenant == state.tenants[stable]:
         raise _Refused(f"version {command.version} of `{command.model}` answers already")
     if not state.weights[stable] + state.weights[candidate] > 0:
@@ -223,7 +227,7 @@ def _abort(command: Abort, state: State, revision: int) -> State:
 def _deploy(command: Deploy, state: State, revision: int) -> State:
     stable, candidate = state.pair(command.model)
     _expect(state, command.model, command.expects)
-    _known(state, command.model, command.tenant)
+    _known(state, command)
     latest = state.rollouts.get(command.model)
     if latest is not None and not latest.over:
         why = command.reason or f"version {command.version} was deployed by {command.by}"
@@ -287,7 +291,11 @@ def _expect(state: State, model: str, expects: int) -> None:
         )
 
 
-def _known(state: State, model: str, tenant: Tenant) -> None:
-    declared = state.declared.get(tenant.wiring)
+def _known(state: State, command: Start | Deploy) -> None:
+    model, wiring = command.model, command.tenant.wiring
+    declared = state.declared.get(wiring)
     if declared is None or declared.model != model:
-        raise _Refused(f"model `{model}` has no variant `{tenant.wiring}` whose wiring could be taken")
+        raise _Refused(f"model `{model}` has no variant `{wiring}` whose wiring could be taken")
+    serves = state.version_of(command.tenant)
+    if command.version != serves:
+        raise _Refused(f"version {command.version} is asked for, and what is to be served is version {serves}")

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from streamapp.types import MOST_WEIGHT
+
 Scalar = bool | int | float | str
 LatePolicy = Literal["score_anyway", "fallback", "dead_letter"]
 
@@ -196,7 +198,7 @@ class VariantSettings(Section):
 
     model: ModelSettings
     """The artefact."""
-    weight: float = Field(default=0.0, ge=0)
+    weight: float = Field(default=0.0, ge=0, le=MOST_WEIGHT)
     """Share of the keys that this variant answers, relative to the other weights."""
     shadow: float = Field(default=0.0, ge=0, le=1)
     """Share of the keys that this variant scores and observes without answering."""

@@ -53,7 +53,13 @@ def said(draw: Any, state: State) -> tuple[Any, dict[str, Any]]:
     tenant = Tenant(draw(st.sampled_from(WIRINGS[model])), version)
     if kind in (Start, Deploy):
         steps = {"steps": tuple(draw(st.lists(STEPS, min_size=1, max_size=4)))} if kind is Start else {}
-        return kind, {"expects": state.models[model], "model": model, "version": "v", "tenant": tenant, **steps}
+        return kind, {
+            "expects": state.models[model],
+            "model": model,
+            "version": state.version_of(tenant),
+            "tenant": tenant,
+            **steps,
+        }
     if kind is Aliased:
         promotion = state.promotions.get(model)
         at = 0 if promotion is None else promotion.revision

@@ -63,14 +63,35 @@ def test_a_declared_pipeline_serves_what_its_file_says(log):
 
 
 def test_what_cannot_be_applied_is_refused(log):
+    log.state = msgspec.structs.replace(log.state, table="torn")
+    said = {"model": "scorer", "version": "2", "tenant": NEW, "steps": STEPS}
+    assert "cannot be applied: ValueError" in reason(log.write(Start, expects=1, **said))
+    assert log.state.rollouts == {}
+
+
+@pytest.mark.parametrize(
+    ("absurd", "why"),
+    [
+        ({"weight": -5.0}, "variant `champion`: weight -5 is not within 0 to 1e+06"),
+        ({"weight": 1e308}, "weight 1e+308 is not within"),
+        ({"shadow": 7.0}, "variant `champion`: shadow 7 is not within 0 to 1"),
+        ({"shadow": -0.1}, "shadow -0.1 is not within"),
+        ({"weight": 0.0}, "no variant has a weight"),
+    ],
+)
+def test_a_declaration_with_shares_that_are_none_is_refused(log, absurd, why):
     declared = log.state.declared
-    absurd = {
-        name: msgspec.structs.replace(each, weight=weight)
-        for (name, each), weight in zip(declared.items(), (-5.0, 6.0), strict=True)
-    }
-    refusal = log.write(Declare, expects=log.state.declaration, variants=absurd)
-    assert "cannot be applied" in reason(refusal)
+    variants = {**declared, "champion": msgspec.structs.replace(declared["champion"], **absurd)}
+    assert why in reason(log.write(Declare, expects=log.state.declaration, variants=variants))
     assert log.state.declared == declared
+
+
+def test_a_version_other_than_the_one_to_be_served_is_refused(log):
+    said = {"expects": 1, "model": "scorer", "version": "2"}
+    for tenant, serves in ((Tenant("champion", "3"), "3"), (Tenant("champion-canary"), "1")):
+        for kind, more in ((Start, {"steps": STEPS}), (Deploy, {})):
+            why = reason(log.write(kind, tenant=tenant, **said, **more))
+            assert why == f"version 2 is asked for, and what is to be served is version {serves}"
 
 
 def test_the_candidate_gets_no_key_before_it_is_loaded(log):
@@ -242,7 +263,7 @@ def test_a_second_rollout_of_the_model_is_refused(log):
     ("said", "why"),
     [
         ({"model": "nothing"}, "no variant of the pipeline serves model `nothing`; models: scorer"),
-        ({"tenant": OLD}, "answers already"),
+        ({"tenant": OLD, "version": "1"}, "answers already"),
         ({"tenant": Tenant("absent", "2")}, "no variant `absent`"),
         ({"expects": 0}, "is at revision 1, not 0"),
         ({"steps": ()}, "at least one step"),
