@@ -117,16 +117,28 @@ def skewed_covariate(rng: np.random.Generator, shape: tuple[int, int], look: int
 
 
 class Partly:
-    """The same for four units of five; the fifth counts with the mean of those before it. Starts anew at look 0."""
+    """The same for four units of five; the fifth counts with the mean of those before it, and the first `late` units,
+    which have none either, with that of the next one. Starts anew at look 0."""
+
+    def __init__(self, late: int = 0) -> None:
+        self._late = late
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, int], look: int) -> tuple[Float64, Float64]:
         y, x = covariate(rng, shape, look)
         x, known = x + 3.0, rng.random(shape) < 0.8
         if look == 0:
             self._count, self._total = np.zeros((shape[0], 1)), np.zeros((shape[0], 1))
+            self._first = rng.standard_normal((shape[0], 1))
+        first = self._late - look * shape[1]
+        known[:, : max(first, 0)] = False
+        if 0 <= first < shape[1]:
+            known[:, first] = True
+            y[:, first] += 0.8 * (self._first[:, 0] + 3.0 - x[:, first])
+            x[:, first] = self._first[:, 0] + 3.0
         counts, totals = self._count + known.cumsum(axis=1), self._total + (x * known).cumsum(axis=1)
         self._count, self._total = counts[:, -1:], totals[:, -1:]
-        before = (totals - x * known) / np.maximum(counts - known, 1)
+        earlier = counts - known
+        before = np.where(earlier > 0, (totals - x * known) / np.maximum(earlier, 1), self._first + 3.0)
         return y, np.where(known, x, before)
 
 
@@ -153,4 +165,5 @@ CASES = (
     Case("the same, mean, by unit", "asymptotic", beta(0.5, 4.5), events=20),
     Case("the same, mean, by event", "asymptotic", beta(0.5, 4.5), events=20, by_unit=False),
     Case("mean with CUPED, a fifth without a covariate", "cuped", Partly()),
+    Case("mean with CUPED, none before unit 2,000", "cuped", Partly(late=2_000)),
 )

@@ -64,7 +64,9 @@ def _estimate(a: Sums, b: Sums, cuped: bool) -> tuple[Float64, Float64]:
     (ayy, axx, axy), (byy, bxx, bxy) = a.centred(), b.centred()
     estimate = b.y / b.n - a.y / a.n
     if cuped:
-        theta = (axy + bxy) / (axx + bxx)
+        # What is left of a constant covariate is rounding.
+        xx = axx + bxx
+        theta = np.where(xx > 1e-6, (axy + bxy) / np.maximum(xx, 1e-6), 0.0)
         estimate = estimate - theta * (b.x / b.n - a.x / a.n)
         ayy, byy = (yy - 2 * theta * xy + theta**2 * xx for yy, xx, xy in ((ayy, axx, axy), (byy, bxx, bxy)))
     return estimate, ayy / (a.n - 1) / a.n + byy / (b.n - 1) / b.n

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streamapp.errors import ConfigError
 from streamapp.experiment.compare import Comparison, compare
@@ -135,8 +135,8 @@ class Analysis:
         if self._period(unit.first_ms) != len(self._periods) - 1:
             return
         for name, value in unit.values.items():
-            key = name, unit.variant
-            self._moments[key] = self._moments[key].add(value, self._covariate(name, unit))
+            covariate, key = self._covariate(name, unit), (name, unit.variant)
+            self._moments[key] = self._moments[key].add(value, covariate)
         self._counted += 1
         self._by_variant[unit.variant] += 1
         if self._counted % self._step == 0:
@@ -145,11 +145,17 @@ class Analysis:
                 self.looks, self._step = self.looks[1::2], 2 * self._step
 
     def _covariate(self, name: str, unit: ClosedUnit) -> float:
-        """The unit's, or the mean of those of units before it: that takes nothing off, where 0 would add variance."""
+        """The unit's, or the mean of those of units before it: that takes nothing off, where 0 would add variance.
+
+        Units before the first one that has any count with that one's, which is the same for all of them.
+        """
         count, total = self._covariates.get(name, (0, 0.0))
         found = unit.covariates.get(name)
         if found is None:
             return total / count if count else 0.0
+        if count == 0:
+            for variant in self.plan.weights:
+                self._moments[name, variant] = replace(self._moments[name, variant], x_mean=found)
         self._covariates[name] = count + 1, total + found
         return found
 
