@@ -6,9 +6,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from streamapp.act.bandit import Rewards
 from streamapp.act.commands import DeclaredVariant
 from streamapp.act.report import Seen
+from streamapp.act.rewards import Rewards
 from streamapp.act.state import State
 from streamapp.control.duty import ControlDuty
 from streamapp.control.enforce import Enforcer

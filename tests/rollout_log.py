@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from streamapp.act.bandit import Rewards
 from streamapp.act.commands import Aliased, AnyCommand, Command, encode
 from streamapp.act.lead import Look, Pen, next_command
+from streamapp.act.rewards import Rewards
 from streamapp.act.state import Rollout, State
 from streamapp.act.steps import Analyse, Explore, Wait
 from streamapp.control.fold import Fold

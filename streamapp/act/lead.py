@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from streamapp.act.bandit import Rewards, probability_better
+from streamapp.act.bandit import judge
 from streamapp.act.commands import Abort, Advance, AnyCommand, Measured, Weighed
+from streamapp.act.rewards import Rewards
 from streamapp.act.state import LOADING, PAUSED, Rollout
 from streamapp.act.steps import Analyse, Explore, Wait
 from streamapp.errors import ConfigError
@@ -92,17 +93,19 @@ def _weighed(rollout: Rollout, step: Explore, look: Look, pen: Pen) -> AnyComman
     number = rollout.measured + 1
     # The same look gives the same weight, whoever takes it.
     seed = zlib.crc32(f"{rollout.id}/{rollout.step}/{number}".encode())
-    best = probability_better(*look.rewards, seed)
-    weight = min(max(100 * best, step.least), 100 - step.least)
+    found = judge(step, rollout.weight, rollout.contest, look.rewards, seed)
     return Weighed(
         **_signed(pen),
         rollout=rollout.id,
         turn=rollout.turn,
         step=rollout.step,
         number=number,
-        weight=weight,
-        best=best,
+        weight=found.weight,
+        best=found.best,
         evidence=look.evidence,
+        contest=found.contest,
+        result=found.result,
+        reason=found.reason,
     )
 
 

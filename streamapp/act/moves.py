@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from streamapp.act.analysis import Tally
 from streamapp.act.commands import Deploy, Start
+from streamapp.act.contest import Contest
 from streamapp.act.state import LOADING, PAUSED, PROMOTED, Promotion, Rollout, State, with_weights
 from streamapp.act.steps import SetShadow, SetWeight, Step, Wait
 
@@ -43,8 +44,8 @@ def enter(state: State, rollout: Rollout, index: int, at_ms: int, revision: int)
         else:
             # What was sent before there was anything to resume must not resume this.
             turn = rollout.turn + (step == Wait(None))
-            begun = replace(rollout, step=index, since_ms=at_ms, epoch=revision, turn=turn, tally=Tally(), measured=0)
-            return put(state, begun)
+            begun = replace(rollout, step=index, since_ms=at_ms, epoch=revision, turn=turn)
+            return put(state, replace(begun, tally=Tally(), measured=0, contest=Contest()))
         index += 1
     if index == LOADING:
         return put(state, replace(rollout, since_ms=at_ms, epoch=revision))

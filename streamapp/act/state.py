@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from streamapp.act.analysis import Tally
 from streamapp.act.commands import DeclaredVariant
+from streamapp.act.contest import Contest
 from streamapp.act.formats import FORMAT, format_of
 from streamapp.act.steps import Step, Wait
 from streamapp.buckets import redeal
@@ -25,8 +26,8 @@ class Rollout(Struct, frozen=True, kw_only=True):
 
     stable, candidate: the variants. before: what the candidate served before. step: index into `steps`, from `LOADING`
     to `len(steps)`, when they are through. weight, shadow: the candidate's, per cent. since_ms: when this step began.
-    epoch: the place in the log from which evidence counts. turn: how often it was paused or resumed, or came to wait
-    for a person. reason: of what changed last.
+    epoch: the place in the log from which evidence counts. contest: of a bandit, in this step. turn: how often it was
+    paused or resumed, or came to wait for a person. reason: of what changed last.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Rollout(Struct, frozen=True, kw_only=True):
     shadow: float = 0.0
     tally: Tally = Tally()
     measured: int = 0
+    contest: Contest = Contest()
     turn: int = 0
     reason: str = ""
 

@@ -49,19 +49,24 @@ class Explore(Struct, frozen=True, tag="bandit", forbid_unknown_fields=True):
     """Thompson sampling on delayed rewards: every `interval_s` the candidate gets the share that equals the probability
     of its mean label being the higher one, within [`least`, 100 - `least`] per cent.
 
-    It has won once that probability reaches `confidence`, and has lost at 1 - `confidence`; with neither after `count`
-    looks the rollout waits for a person.
+    It is over once `contest` is sure of who is better, at level 1 - `confidence`; with no winner after `count` looks
+    the rollout waits for a person. labels: of each, before anything changes. low, high: between which labels lie.
     """
 
     interval_s: float
     count: int
     least: float = 5.0
     confidence: float = 0.99
+    labels: int = 100
+    low: float = 0.0
+    high: float = 1.0
 
 
 Step = SetWeight | SetShadow | Wait | Analyse | Explore
 
 _MOST_STEPS = 100
+MOST_REWARD = 1e12
+"""Of what a label may be, either way; its square is summed."""
 
 
 def check_steps(steps: tuple[Step, ...]) -> None:
@@ -100,7 +105,12 @@ def _problem(step: Step) -> str:
 def _bandit(step: Explore) -> str:
     if not 0 <= step.least < 50:
         return "bandit: minWeight must be in [0, 50)"
-    return "" if 0.5 < step.confidence < 1 else "bandit: confidence must be in (0.5, 1)"
+    if not 0.5 < step.confidence < 1:
+        return "bandit: confidence must be in (0.5, 1)"
+    if step.labels < 1:
+        return "bandit: minLabels must be at least 1"
+    finite = abs(step.low) < MOST_REWARD and abs(step.high) < MOST_REWARD
+    return "" if finite and step.low < step.high else "bandit: minReward must be below maxReward"
 
 
 def _percent(name: str, value: float) -> str:

@@ -88,8 +88,8 @@ class AbSettings(Section):
 
 
 class BanditSettings(Section):
-    """Thompson sampling on the labels: the candidate's share is the probability that its mean label is the higher
-    one."""
+    """Thompson sampling on the labels, which are rewards: the candidate's share is the probability that its mean label
+    is the higher one."""
 
     interval: Duration
     """Time between two looks, each of which sets the weight anew."""
@@ -98,7 +98,14 @@ class BanditSettings(Section):
     min_weight: float = Field(default=5.0, ge=0, lt=50, alias="minWeight")
     """Smallest share of the keys that either version is left with. Per cent."""
     confidence: float = Field(default=0.99, gt=0.5, lt=1)
-    """Probability of being the better one at which a version has won."""
+    """At 0.99 a candidate that is not better wins in at most 1 of 100 rollouts, and one that is not worse loses in at
+    most 1, however many looks are made."""
+    min_labels: int = Field(default=100, ge=1, alias="minLabels")
+    """Labels of each version before the weight is moved or anything is decided."""
+    min_reward: float = Field(default=0.0, alias="minReward")
+    """Least label that there can be."""
+    max_reward: float = Field(default=1.0, alias="maxReward")
+    """Greatest label that there can be."""
 
 
 class StrategySettings(Section):

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from streamapp.act.bandit import Rewards
 from streamapp.act.commands import Abort, AnyCommand, Declare, DeclaredVariant, encode
 from streamapp.act.lead import Look, Pen, next_command
 from streamapp.act.report import Report, Seen, decode_report, encode_report
+from streamapp.act.rewards import Rewards
 from streamapp.act.state import Rollout, State, decode_state, encode_state
 from streamapp.control.broker_time import BrokerTime
 from streamapp.control.client import Log, new_id

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Raw
 
-from streamapp.act.bandit import Rewards
 from streamapp.act.report import Seen
+from streamapp.act.rewards import Rewards
 from streamapp.act.state import Rollout, State
 from streamapp.errors import ControlError
 from streamapp.observe.evidence import CANDIDATE, CHAMPION, Evidence, from_document, merged, to_document

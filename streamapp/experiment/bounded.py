@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streamapp.bets import BETS, price
 from streamapp.experiment.interval import Interval
 from streamapp.experiment.moments import Moments
 from streamapp.types import Float64
@@ -27,9 +28,6 @@ from streamapp.types import Float64
 LEVEL_SHARE = 0.1
 """Of alpha, for the interval of the level."""
 
-# Up to 0.58, where b = 2 psi(b), a capital falls with the mean on all of [0, 1]. The smallest bet is the best one at
-# about 10^8 units; beyond, an interval stops narrowing at the best rate but stays valid.
-_BETS: Float64 = np.asarray(0.58 * 2.0 ** (-0.5 * np.arange(22)), np.float64)
 _PARTS, _ROUNDS = 64, 7
 """The end of an interval is searched for in so many parts at once, so many times."""
 
@@ -115,29 +113,24 @@ def _limit(alpha: float) -> float:
     return float(-np.log((1 - LEVEL_SHARE) * alpha))
 
 
-def _price(bet: Float64) -> Float64:
-    price: Float64 = -np.log1p(-bet) - bet
-    return price
-
-
 def _exponent(arm: Arm, mean: Float64, share: float) -> Float64:
     """Log capital (bets, k) against `mean` (k,), of bets that are `share` of the full ones."""
-    bets: Float64 = (_BETS * share)[:, np.newaxis]
+    bets: Float64 = (BETS * share)[:, np.newaxis]
     spread = arm.squares - 2 * mean * arm.total + arm.n * mean**2
-    found: Float64 = bets * (arm.total - arm.n * mean) - _price(bets) * spread
+    found: Float64 = bets * (arm.total - arm.n * mean) - price(bets) * spread
     return found
 
 
 def _lower_mean(arm: Arm, alpha: float) -> Float64:
     """A lower confidence sequence (k,) for one mean: the best of all bets, each at its share of alpha."""
-    bets: Float64 = _BETS[:, np.newaxis]
-    price = _price(bets)
-    needed = np.log(_BETS.size / alpha)
+    bets: Float64 = BETS[:, np.newaxis]
+    prices = price(bets)
+    needed = np.log(BETS.size / alpha)
     # price n m^2 + (bet n - 2 price total) m + (price squares - bet total + needed) = 0, the larger root
-    slope = 2 * price * arm.total - bets * arm.n
-    inside = slope**2 + 4 * price * arm.n * (bets * arm.total - price * arm.squares - needed)
+    slope = 2 * prices * arm.total - bets * arm.n
+    inside = slope**2 + 4 * prices * arm.n * (bets * arm.total - prices * arm.squares - needed)
     with np.errstate(invalid="ignore", divide="ignore"):
-        root = (slope + np.sqrt(np.maximum(inside, 0))) / (2 * price * arm.n)
+        root = (slope + np.sqrt(np.maximum(inside, 0))) / (2 * prices * arm.n)
     usable = (inside > 0) & (arm.n > 0)
     found: Float64 = np.clip(np.where(usable, root, 0.0), 0.0, 1.0).max(axis=0)
     return found

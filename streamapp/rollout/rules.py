@@ -38,6 +38,9 @@ def rules(settings: RolloutSettings, known: Collection[str]) -> Iterator[Broken]
         yield from _analysis((*at, "postPromotionAnalysis"), strategy.blue_green.post_promotion_analysis, known)
     if strategy.ab is not None:
         yield from _ab((*_AT, "ab"), strategy.ab, known)
+    if strategy.bandit is not None and not strategy.bandit.min_reward < strategy.bandit.max_reward:
+        message = f"is not above minReward, which is {strategy.bandit.min_reward:g}"
+        yield Broken((*_AT, "bandit", "maxReward"), message, "give the least and the greatest label that there can be")
 
 
 def _one_key(at: Path, section: Section, what: str) -> Iterator[Broken]:

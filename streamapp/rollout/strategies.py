@@ -68,7 +68,15 @@ def _ab(settings: AbSettings) -> tuple[Step, ...]:
 
 
 def _bandit(settings: BanditSettings) -> tuple[Step, ...]:
-    explore = Explore(settings.interval, settings.count, settings.min_weight, settings.confidence)
+    explore = Explore(
+        settings.interval,
+        settings.count,
+        settings.min_weight,
+        settings.confidence,
+        settings.min_labels,
+        settings.min_reward,
+        settings.max_reward,
+    )
     return SetWeight(settings.min_weight), explore
 
 

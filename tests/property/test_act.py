@@ -72,7 +72,7 @@ def said(draw: Any, state: State) -> tuple[Any, dict[str, Any]]:
     if kind is Measured:
         return kind, {**at, **number, "result": draw(st.sampled_from(list(Result))), "reason": ""}
     if kind is Weighed:
-        return kind, {**at, **number, "weight": 50.0, "best": draw(st.sampled_from([0.0, 0.5, 1.0]))}
+        return kind, {**at, **number, "weight": 50.0, "best": 0.5, "result": draw(st.sampled_from([None, *Result]))}
     if kind is Advance:
         return kind, at
     return kind, {"rollout": rollout.id, **({"turn": rollout.turn} if kind in (Pause, Resume) else {})}

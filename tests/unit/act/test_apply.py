@@ -18,6 +18,8 @@ from streamapp.act.commands import (
     Weighed,
     decode,
 )
+from streamapp.act.contest import Contest
+from streamapp.act.rewards import Rewards
 from streamapp.act.state import LOADING, Promotion, decode_state, encode_state, owners_of
 from streamapp.act.steps import Analyse, Explore, SetShadow, SetWeight, Step, Wait
 from streamapp.errors import ControlError, UnknownFormat
@@ -160,17 +162,49 @@ def test_a_shadow_scores_and_answers_nothing(log):
 def test_a_bandit_moves_weights_until_one_has_won(log):
     id = at_step(log, Explore(1, 9, least=5, confidence=0.95))
     said = {"rollout": id, "turn": 0, "step": 0, "evidence": {}}
-    assert log.write(Weighed, **said, number=1, weight=70.0, best=0.7) is None
+    contest = Contest(1.0, 2.0, Rewards(10, 5, 5), Rewards(10, 4, 4))
+    assert log.write(Weighed, **said, number=1, weight=70.0, best=0.7, contest=contest) is None
     assert log.state.table == "0x3000,1x7000"
+    assert log.state.rollouts["scorer"].contest == contest
     assert "not within [5, 95]" in reason(log.write(Weighed, **said, number=2, weight=99.0, best=0.99))
-    assert log.write(Weighed, **said, number=2, weight=95.0, best=0.96) is None
+    # That it is better by the posterior at one look is no reason to end.
+    assert log.write(Weighed, **said, number=2, weight=95.0, best=1.0, contest=contest) is None
+    assert log.write(Weighed, **said, number=3, weight=95.0, best=1.0, result=Result.SUCCESSFUL) is None
     assert log.state.rollouts["scorer"].status == "promoted"
 
 
-@pytest.mark.parametrize(("best", "status"), [(0.01, "aborted"), (0.5, "paused")])
-def test_a_bandit_loses_or_ends_undecided(log, best, status):
+@pytest.mark.parametrize(
+    ("result", "status", "why"),
+    [
+        (Result.FAILED, "aborted", "step 1: seen"),
+        (Result.INCONCLUSIVE, "paused", "step 1 is inconclusive: seen"),
+        (None, "paused", "step 1 is inconclusive after 1 looks: seen"),
+    ],
+)
+def test_a_bandit_loses_or_ends_undecided(log, result, status, why):
     id = at_step(log, Explore(1, 1, least=5, confidence=0.95))
-    assert log.write(Weighed, rollout=id, turn=0, step=0, number=1, weight=50.0, best=best, evidence={}) is None
+    said = {"rollout": id, "turn": 0, "step": 0, "evidence": {}, "reason": "seen"}
+    assert log.write(Weighed, **said, number=1, weight=50.0, best=0.5, result=result) is None
+    rollout = log.state.rollouts["scorer"]
+    assert (rollout.status, rollout.reason) == (status, why)
+
+
+def test_a_bandit_that_begins_anew_has_no_contest_yet(log):
+    id = at_step(log, Explore(1, 9))
+    said = {"rollout": id, "turn": 0, "step": 0, "evidence": {}, "contest": Contest(1.0, 2.0)}
+    assert log.write(Weighed, **said, number=1, weight=70.0, best=0.7) is None
+    assert log.write(Pause, rollout=id, turn=0) is None
+    assert log.write(Resume, rollout=id, turn=1) is None
+    assert log.state.rollouts["scorer"].contest == Contest()
+
+
+@pytest.mark.parametrize(("best", "status"), [(0.96, "promoted"), (0.5, "progressing"), (0.04, "aborted")])
+def test_a_bandits_looks_of_the_first_format_lead_to_what_they_led_to(log, best, status):
+    id = at_step(log, Explore(1, 9, least=5, confidence=0.95))
+    said = b'"id": "a", "by": "w", "at_ms": 5, "turn": 0, "step": 0, "number": 1, "weight": 50.0, "evidence": {}'
+    assert (
+        log.append(b'{"kind": "weighed", "rollout": "%b", "best": %b, %b}' % (id.encode(), b"%g" % best, said)) is None
+    )
     assert log.state.rollouts["scorer"].status == status
 
 
@@ -275,6 +309,9 @@ def test_a_second_rollout_of_the_model_is_refused(log):
         ({"steps": (Explore(0, 1),)}, "interval must be above 0"),
         ({"steps": (Explore(1, 1, least=50),)}, "minWeight"),
         ({"steps": (Explore(1, 1, confidence=1),)}, "confidence"),
+        ({"steps": (Explore(1, 1, labels=0),)}, "minLabels must be at least 1"),
+        ({"steps": (Explore(1, 1, low=1.0),)}, "minReward must be below maxReward"),
+        ({"steps": (Explore(1, 1, high=1e300),)}, "minReward must be below maxReward"),
     ],
 )
 def test_a_start_that_makes_no_sense_is_refused(log, said, why):
@@ -337,8 +374,10 @@ def test_a_command_without_a_number_is_of_the_first_format():
     assert decode(b'{%b, "at_ms": 5}' % ABORT).format == 1
 
 
-def test_a_command_says_its_format(log):
-    assert b'"format":1' in log.values[0]
+def test_a_command_says_the_oldest_format_that_can_say_it(log):
+    assert log.write(Abort, rollout=log.start(SetWeight(10), Wait()).id) is None
+    log.start(Explore(1, 9))
+    assert [decode(value).format for value in log.values] == [1, 1, 1, 2]
 
 
 @pytest.mark.parametrize("said", [b"", b', "kin": "folk"'])
@@ -351,7 +390,7 @@ def test_a_snapshot_of_a_newer_format_is_not_taken(log):
     value = encode_state(log.state)
     assert decode_state(value) == log.state
     with pytest.raises(UnknownFormat):
-        decode_state(value.replace(b'"format":1', b'"format":99', 1))
+        decode_state(value.replace(b'"format":', b'"format":9', 1))
 
 
 def test_a_snapshot_without_a_number_is_of_the_first_format(log):

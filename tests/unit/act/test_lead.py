@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from streamapp.act.bandit import Rewards
 from streamapp.act.commands import Abort, Advance, AnyCommand, Declare, Measured, Pause, Weighed
 from streamapp.act.lead import Look, Pen, next_command
+from streamapp.act.rewards import Rewards
 from streamapp.act.steps import Analyse, Explore, SetWeight, Step, Wait
 from tests.act_log import CANARY, MemoryLog
 
@@ -85,7 +85,7 @@ def test_evidence_that_nobody_knows_ends_the_rollout(log):
 
 
 def test_a_bandit_follows_the_rewards(log):
-    log.start(Explore(1, 5, least=5, confidence=0.99))
+    log.start(Explore(1, 5, least=5, confidence=0.99, labels=50))
     lead(log)
     log.now_ms = 1_000
     better = replace(SEEN, rewards=(Rewards(100, 60, 60), Rewards(100, 50, 50)))
@@ -93,6 +93,8 @@ def test_a_bandit_follows_the_rewards(log):
     assert isinstance(command, Weighed)
     assert 90 < command.weight < 95
     assert due(log, better) == command
+    assert lead(log, better) == command
+    log.now_ms = 2_000
     sure = replace(SEEN, rewards=(Rewards(1000, 700, 700), Rewards(1000, 500, 500)))
     lead(log, sure)
     assert log.state.rollouts["scorer"].status == "promoted"

@@ -294,7 +294,8 @@ def test_a_file_begins_a_rollout(command, log, tmp_path):
     log.leads, log.rewards = True, (Rewards(100, 90, 90), Rewards(100, 10, 10))
     status, out, _ = command("start", "-f", str(tmp_path / "rollout.yaml"), "--wait")
     assert status == 0
-    assert "step 2, look 1: weight 95  the candidate is the better one with probability 1\n" in out
+    assert "step 2, look 1: weight 95  3.77e+10 to 1 that the candidate is better, " in out
+    assert "100 to 1 decides (mean label 0.9 of 100, champion 0.1 of 100)\n" in out
 
 
 def test_a_pipeline_that_is_not_under_control(command):

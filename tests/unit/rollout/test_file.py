@@ -89,6 +89,10 @@ LOOKED = Analyse(60, 2, None, "error_rate > 0.01")
             "bandit: {interval: 90, count: 1, minWeight: 10, confidence: 0.9}",
             (SetWeight(10), Explore(90, 1, 10, 0.9)),
         ),
+        (
+            "bandit: {interval: 90, count: 1, minLabels: 20, minReward: -5, maxReward: 200}",
+            (SetWeight(5), Explore(90, 1, labels=20, low=-5, high=200)),
+        ),
     ],
 )
 def test_every_strategy_is_a_row_of_steps(load, text, steps):
@@ -225,7 +229,13 @@ def test_what_is_wrong_is_said_with_its_line(refusal, old, new, said):
         (
             "bandit: {interval: 1m, count: 3, confidence: 99}",
             "4:48: strategy.bandit.confidence: must be less than 1, but is 99\n"
-            "  -> meaning: Probability of being the better one at which a version has won.",
+            "  -> meaning: At 0.99 a candidate that is not better wins in at most 1 of 100 rollouts, and one that is "
+            "not worse loses in at most 1, however many looks are made.",
+        ),
+        (
+            "bandit: {interval: 1m, count: 3, minReward: 2, maxReward: 2}",
+            "4:61: strategy.bandit.maxReward: is not above minReward, which is 2\n"
+            "  -> give the least and the greatest label that there can be",
         ),
     ],
 )
