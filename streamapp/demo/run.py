@@ -62,7 +62,8 @@ def _run(options: DemoOptions, console: Console, stack: ExitStack) -> int:
     if options.keep_running:
         _stay(console, addresses, place, worker)
     contested = rollout.plot is WINNING
-    well = succeeded(result, watch.tally.quality(), as_it_should=rollout.as_it_should, contested=contested)
+    quality, same_days = watch.tally.quality(), watch.tally.quality_of_same_days()
+    well = succeeded(result, quality, same_days, as_it_should=rollout.as_it_should, contested=contested)
     return 0 if well else 1
 
 

@@ -11,32 +11,37 @@ from streamapp.demo.rollout import WINNING, RolloutWatch
 from streamapp.demo.tally import Quality, Tally
 
 JUDGED_LABELS = 10_000
-"""Labels that each variant needs before its AUC is held against it; over a few days the difference is chance."""
+"""Labels from which on a rollout has had the time to end."""
+COMPARED_LABELS = 2_000
+"""Labels of each variant on the same days before its AUC is held against it; with few the difference is chance."""
 
 
 class Contest(Enum):
-    """How the challenger did, by the labels that came back."""
+    """How the challenger did, by the labels of the days on which both answered."""
 
-    WON = "by its labels the challenger is better than the champion"
-    NOT_WON = "by its labels the challenger IS NOT BETTER than the champion"
-    OPEN = "too few labels to say whether the challenger is better than the champion"
+    WON = "by labels of the same days the challenger is better than the champion"
+    NOT_WON = "by labels of the same days the challenger IS NOT BETTER than the champion"
+    OPEN = "too few labels of the same days to say whether the challenger is better than the champion"
 
 
-def contest(quality: Mapping[str, Quality]) -> Contest:
-    """Compare the two variants; one without labels has not won, or it is open."""
-    champion, challenger = quality.get("champion"), quality.get("challenger")
-    rows = [each.rows if each else 0 for each in (champion, challenger)]
-    if max(rows) < JUDGED_LABELS:
+def contest(same_days: Mapping[str, Quality]) -> Contest:
+    """Compare the two variants by `Tally.quality_of_same_days`."""
+    if not same_days or same_days["champion"].rows < COMPARED_LABELS:
         return Contest.OPEN
-    if champion is None or challenger is None or min(rows) < JUDGED_LABELS // 2:
-        return Contest.NOT_WON
-    return Contest.WON if challenger.auc > champion.auc else Contest.NOT_WON
+    return Contest.WON if same_days["challenger"].auc > same_days["champion"].auc else Contest.NOT_WON
 
 
-def succeeded(balance: Balance, quality: Mapping[str, Quality], *, as_it_should: bool, contested: bool = True) -> bool:
+def succeeded(
+    balance: Balance,
+    quality: Mapping[str, Quality],
+    same_days: Mapping[str, Quality],
+    *,
+    as_it_should: bool,
+    contested: bool = True,
+) -> bool:
     """Whether every event was answered once, the rollout ended as it should if there was time for it, and the
     challenger, where it was the one rolled out and can be judged, beat the champion."""
-    lost = contested and contest(quality) is Contest.NOT_WON
+    lost = contested and contest(same_days) is Contest.NOT_WON
     return balance.holds and not lost and (as_it_should or _short(quality))
 
 
@@ -47,8 +52,9 @@ def _short(quality: Mapping[str, Quality]) -> bool:
 
 def show_summary(console: Console, balance: Balance, tally: Tally, rollout: RolloutWatch, seconds: float) -> None:
     """Print the tables, what the rollout came to, and the verdict."""
-    quality = tally.quality()
-    console.print(Group(_balance(balance), _quality(tally.quality_by_month(), quality), _flow(tally, seconds)))
+    same_days = tally.quality_of_same_days()
+    quality = _quality(tally.quality_by_month(), tally.quality(), same_days)
+    console.print(Group(_balance(balance), quality, _flow(tally, seconds)))
     if rollout.rollout is not None:
         ended = rollout.rollout
         said = f"the rollout of version {ended.version} is {ended.status}: {ended.reason}"
@@ -56,7 +62,7 @@ def show_summary(console: Console, balance: Balance, tally: Tally, rollout: Roll
     verdict = "balances" if balance.holds else "DOES NOT BALANCE"
     console.print(f"events in = predictions + dead letters: {verdict}", highlight=False)
     if rollout.plot is WINNING:
-        console.print(contest(quality).value, highlight=False)
+        console.print(contest(same_days).value, highlight=False)
 
 
 def _balance(balance: Balance) -> RenderableType:
@@ -80,7 +86,9 @@ def _balance(balance: Balance) -> RenderableType:
     return table
 
 
-def _quality(months: Mapping[str, Mapping[str, Quality]], overall: Mapping[str, Quality]) -> RenderableType:
+def _quality(
+    months: Mapping[str, Mapping[str, Quality]], overall: Mapping[str, Quality], same_days: Mapping[str, Quality]
+) -> RenderableType:
     table = Table(title="AUC by month of departure", title_justify="left")
     variants = list(overall)
     table.add_column("month")
@@ -93,6 +101,9 @@ def _quality(months: Mapping[str, Mapping[str, Quality]], overall: Mapping[str, 
         late = sum(each.base_rate * each.rows for each in quality.values())
         aucs = [f"{quality[name].auc:.3f}" if name in quality else "-" for name in variants]
         table.add_row(month, f"{rows:,}", f"{late / rows:.1%}" if rows else "-", *aucs)
+    if same_days:
+        aucs = [f"{same_days[name].auc:.3f}" if name in same_days else "-" for name in variants]
+        table.add_row("same days", f"{2 * same_days['champion'].rows:,}", "", *aucs)
     losses = [f"{overall[name].log_loss:.3f}" for name in variants]
     table.add_section()
     table.add_row("log loss", "", "", *losses)

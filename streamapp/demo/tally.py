@@ -15,6 +15,7 @@ _RECENT = 20_000
 _SIGNALS_KEPT = 8
 ROLES = {"1": "champion", "2": "challenger", "3": "sabotaged"}
 """Version -> what it is called here: a version stays what it is while variants change what they serve."""
+_DAY_MS = 24 * 3_600_000
 _NEW_YORK_MS = 5 * 3_600_000
 """Behind UTC by standard time; in the hours that summer time would move to another day nothing departs."""
 
@@ -148,6 +149,27 @@ class Tally:
                 months.setdefault(str(each), {})[variant] = _judged(scores[rows], labels[rows])
         return dict(sorted(months.items()))
 
+    def quality_of_same_days(self) -> dict[str, Quality]:
+        """Champion and challenger over the days of departure (New York) on which both have late and punctual flights;
+        nothing if there are none.
+
+        Each figure is the mean of the days', every day counting by the flights of whichever has fewer. A variant that
+        answers in winter and one that answers in June have different tasks, and shares that move mix them.
+        """
+        champion, challenger = (self._by_day(variant) for variant in ("champion", "challenger"))
+        pairs = [(champion[day], challenger[day]) for day in sorted(champion.keys() & challenger.keys())]
+        pairs = [pair for pair in pairs if not any(np.isnan(side.auc) for side in pair)]
+        weights = [min(side.rows for side in pair) for pair in pairs]
+        if not pairs:
+            return {}
+        sides = zip(*pairs, strict=True)
+        return {name: _mean(side, weights) for name, side in zip(("champion", "challenger"), sides, strict=True)}
+
+    def _by_day(self, variant: str) -> dict[int, Quality]:
+        scores, labels, times_ms = _arrays(self._joined.get(variant, _Joined()))
+        days = ((times_ms - _NEW_YORK_MS) // _DAY_MS).astype(np.int64)
+        return {int(day): _judged(scores[days == day], labels[days == day]) for day in np.unique(days)}
+
     def _join(self, scored: tuple[str, float, int], label: float) -> None:
         variant, score, time_ms = scored
         joined = self._joined.setdefault(variant, _Joined())
@@ -165,6 +187,13 @@ class Tally:
 
 def _arrays(joined: _Joined) -> tuple[Float64, Float64, Float64]:
     return np.array(joined.scores), np.array(joined.labels), np.array(joined.times_ms, np.float64)
+
+
+def _mean(days: Sequence[Quality], weights: Sequence[int]) -> Quality:
+    def mean(name: str) -> float:
+        return float(np.average([getattr(day, name) for day in days], weights=weights))
+
+    return Quality(sum(weights), mean("auc"), mean("log_loss"), mean("base_rate"))
 
 
 def _judged(scores: Float64, labels: Float64) -> Quality:

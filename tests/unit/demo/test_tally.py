@@ -7,7 +7,7 @@ import pytest
 from streamapp.demo.balance import Answer, balance
 from streamapp.demo.figures import Gauge
 from streamapp.demo.scrape import Scrape
-from streamapp.demo.summary import JUDGED_LABELS, Contest, contest, succeeded
+from streamapp.demo.summary import COMPARED_LABELS, JUDGED_LABELS, Contest, contest, succeeded
 from streamapp.demo.tally import Quality, Seen, Tally
 
 
@@ -132,20 +132,67 @@ def quality(champion: float, challenger: float, rows: int) -> dict[str, Quality]
 
 
 def test_the_challenger_has_to_win_once_there_are_labels_enough() -> None:
-    nothing_lost = balance([], [], [])
-    assert contest(quality(0.65, 0.69, JUDGED_LABELS)) is Contest.WON
-    assert succeeded(nothing_lost, quality(0.65, 0.69, JUDGED_LABELS), as_it_should=True)
-    assert contest(quality(0.65, 0.65, JUDGED_LABELS)) is Contest.NOT_WON
-    assert not succeeded(nothing_lost, quality(0.65, 0.65, JUDGED_LABELS), as_it_should=True)
-    assert contest({"champion": Quality(JUDGED_LABELS, 0.6, 0.5, 0.2)}) is Contest.NOT_WON
-    assert contest(quality(0.67, 0.65, 2_000)) is Contest.OPEN
-    assert succeeded(nothing_lost, quality(0.67, 0.65, 2_000), as_it_should=True)
+    nothing_lost, all_year = balance([], [], []), quality(0.65, 0.65, JUDGED_LABELS)
+    won, not_won = quality(0.65, 0.69, COMPARED_LABELS), quality(0.65, 0.65, COMPARED_LABELS)
+    few = quality(0.67, 0.65, COMPARED_LABELS - 1)
+    assert [contest(each) for each in (won, not_won, few, {})] == [
+        Contest.WON,
+        Contest.NOT_WON,
+        Contest.OPEN,
+        Contest.OPEN,
+    ]
+    assert succeeded(nothing_lost, all_year, won, as_it_should=True)
+    assert not succeeded(nothing_lost, all_year, not_won, as_it_should=True)
+    assert succeeded(nothing_lost, all_year, few, as_it_should=True)
     # A rollout has to end well once there was time for it.
-    assert not succeeded(nothing_lost, quality(0.65, 0.69, JUDGED_LABELS), as_it_should=False)
-    assert succeeded(nothing_lost, quality(0.65, 0.69, 2_000), as_it_should=False)
-    assert succeeded(nothing_lost, quality(0.65, 0.65, JUDGED_LABELS), as_it_should=True, contested=False)
+    assert not succeeded(nothing_lost, all_year, won, as_it_should=False)
+    assert succeeded(nothing_lost, quality(0.65, 0.69, 2_000), won, as_it_should=False)
+    assert succeeded(nothing_lost, all_year, not_won, as_it_should=True, contested=False)
+
+
+def test_the_variants_are_compared_on_days_on_which_both_answered() -> None:
+    """In March all are late by the schedule and the champion answers; in June it is the challenger, and chance."""
+    tally = Tally()
+    day_ms, place = 86_400_000, 0
+
+    def fly(variant: str, day: int, score: float, late: bool) -> None:
+        nonlocal place
+        place += 1
+        event_ms = MORNING_MS + day * day_ms
+        tally.prediction(prediction(f"{place}", score, offset=place, variant=variant, event_ms=event_ms))
+        tally.outcome(outcome(f"{place}", late))
+
+    for variant, day, scores in (
+        ("champion", 0, (0.9, 0.8, 0.2, 0.1)),  # alone: AUC 1
+        ("champion", 1, (0.5, 0.5, 0.5, 0.5)),  # AUC 0.5
+        ("challenger", 1, (0.9, 0.1, 0.2, 0.05)),  # AUC 0.75
+        ("challenger", 2, (0.1, 0.2, 0.8, 0.9)),  # alone: AUC 0
+    ):
+        for score, late in zip(scores, (True, True, False, False), strict=True):
+            fly(variant, day, score, late)
+    fly("champion", 3, 0.1, True)
+    fly("challenger", 3, 0.9, True)  # only late ones: no AUC
+    assert tally.quality()["champion"].auc > tally.quality()["challenger"].auc
+    found = tally.quality_of_same_days()
+    assert (found["champion"].auc, found["challenger"].auc) == (0.5, 0.75)
+    assert (found["champion"].rows, found["challenger"].rows) == (4, 4)
+
+
+def test_days_count_by_the_flights_of_whichever_has_fewer() -> None:
+    tally, place = Tally(), 0
+    for day, flights, scores in ((0, 1, (0.9, 0.1)), (1, 3, (0.1, 0.9))):
+        for variant, times in (("champion", 5), ("challenger", flights)):
+            for _ in range(times):
+                for score, late in zip(scores, (True, False), strict=True):
+                    place += 1
+                    event_ms = MORNING_MS + day * 86_400_000
+                    tally.prediction(prediction(f"{place}", score, offset=place, variant=variant, event_ms=event_ms))
+                    tally.outcome(outcome(f"{place}", late))
+    found = tally.quality_of_same_days()
+    # AUC 1 on the first day, by 2 flights, and 0 on the second, by 6.
+    assert {name: each.auc for name, each in found.items()} == {"champion": 0.25, "challenger": 0.25}
 
 
 def test_a_lost_event_is_no_success_whoever_wins() -> None:
-    unbalanced = balance([], [Answer((0, 0), "a")], [])
-    assert not succeeded(unbalanced, quality(0.65, 0.69, JUDGED_LABELS), as_it_should=True)
+    unbalanced, won = balance([], [Answer((0, 0), "a")], []), quality(0.65, 0.69, JUDGED_LABELS)
+    assert not succeeded(unbalanced, won, won, as_it_should=True)
