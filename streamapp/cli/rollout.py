@@ -93,7 +93,8 @@ def start(
 ) -> None:
     """Begin a rollout, by a file or by flags."""
     from streamapp.config.load import load_pipeline
-    from streamapp.rollout.flags import Flags, chosen
+    from streamapp.rollout.asked import asked
+    from streamapp.rollout.flags import Flags
     from streamapp.rollout.run import start as run
 
     flags = Flags(
@@ -111,7 +112,7 @@ def start(
     timeout_s = _timeout_s(timeout, wait, "--wait")
     settings = load_pipeline(pipeline, overrides)
     reach = _reach(context, settings, pipeline)
-    rollout = chosen(file, flags, model, to, reach.evidence)
+    rollout = asked(reach, settings, file, flags, model, to)
     printed: dict[str, Any] = {"wait": wait, "timeout_s": timeout_s, "as_json": output is Output.JSON}
     raise typer.Exit(asyncio.run(run(reach, settings, rollout, like=like, reason=reason, **printed)))
 

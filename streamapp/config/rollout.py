@@ -124,7 +124,7 @@ class StrategySettings(Section):
 
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
-_VERSION = r"^@?[A-Za-z0-9][A-Za-z0-9._-]*$"
+VERSION = r"^@?[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class RolloutSettings(Section):
@@ -132,7 +132,7 @@ class RolloutSettings(Section):
 
     model: str | None = Field(default=None, pattern=_NAME)
     """Which model."""
-    to: str | None = Field(default=None, pattern=_VERSION)
+    to: str | None = Field(default=None, pattern=VERSION)
     """Its version that is to answer; an alias of the registry, such as `"@challenger"`, means the version that it has
     when the rollout is started."""
     strategy: StrategySettings

@@ -99,6 +99,20 @@ def test_what_waits_for_a_person_ends_with_status_3(command, log):
     assert command("status", "fraud", "--watch")[0] == 0
 
 
+@pytest.mark.parametrize("flags", [(), ("--weights", "10"), ("--file", "absent.yaml", "--weights", "10")])
+def test_a_version_that_is_not_there_is_told_before_how_to_get_there(command, flags):
+    status, out, err = command("start", "fraud", "--to", "nope", *flags)
+    assert (status, out) == (1, "")
+    assert err == "streamapp: unknown_version: model `fraud` has no version or alias nope\n"
+
+
+@pytest.mark.parametrize("version", ["1", "2", "@challenger"])
+def test_a_version_that_is_there_needs_a_way(command, version):
+    status, _, err = command("start", "fraud", "--to", version)
+    assert status == 2
+    assert "--weights is missing for canary" in err
+
+
 @pytest.mark.parametrize("reference", ["@challenger", "challenger"])
 def test_an_alias_is_the_version_that_it_points_to_when_the_rollout_starts(command, log, reference):
     status, out, err = command("start", "fraud", "--to", reference, *CANARY)
@@ -294,7 +308,7 @@ def test_a_file_begins_a_rollout(command, log, tmp_path):
     log.leads, log.rewards = True, (Rewards(100, 90, 90), Rewards(100, 10, 10))
     status, out, _ = command("start", "-f", str(tmp_path / "rollout.yaml"), "--wait")
     assert status == 0
-    assert "step 2, look 1: weight 95  3.77e+10 to 1 that the candidate is better, " in out
+    assert "step 2, look 1: weight 95  1.5e+07 to 1 that the candidate is better, " in out
     assert "100 to 1 decides (mean label 0.9 of 100, champion 0.1 of 100)\n" in out
 
 
