@@ -105,7 +105,7 @@ def _notes(analysis: Analysis) -> Iterable[str]:
     if tally.open:
         yield f"{tally.open} units are still observed and count nowhere yet"
     if tally.crossed:
-        yield f"{tally.crossed} units were seen with a second variant; they count for their first one"
+        yield f"{tally.crossed} units were seen with a second variant; they count for their first one, by its outcomes"
     if tally.outside:
         yield f"{tally.outside} outcomes lie outside their unit's window and were left out"
     if tally.share < 1:

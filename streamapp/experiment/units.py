@@ -60,7 +60,7 @@ class _Open:
 class Tally:
     """What happened to outcomes and units. outside: outcomes before a unit's first or after its window.
 
-    crossed: units seen with a second variant; they count, all of it, for the first (as they were assigned).
+    crossed: units seen with a second variant; they count for the first, without what happened in another.
     share: of all units, those that memory allows.
     """
 
@@ -131,9 +131,10 @@ class Units:
             self._thin()
 
     def _take(self, unit: _Open, outcome: Outcome) -> None:
-        if outcome.variant != unit.variant and not unit.crossed:
+        if outcome.variant != unit.variant:
+            self.tally.crossed += not unit.crossed
             unit.crossed = True
-            self.tally.crossed += 1
+            return
         age_ms = outcome.time_ms - unit.first_ms
         if age_ms < 0 or (age_ms >= self.plan.window_ms and self.plan.window_ms > 0):
             self.tally.outside += 1

@@ -54,10 +54,11 @@ def test_lateness_waits_and_what_lies_outside_the_window_is_left_out() -> None:
     assert (found.values["spend"], units.tally.outside) == (3, 2)
 
 
-def test_a_second_variant_counts_for_the_first() -> None:
+def test_a_unit_of_two_variants_counts_for_its_first_one_with_what_happened_there() -> None:
     units = Units(plan())
-    (found,) = run(units, [event("u", 0, spend=1), event("u", 1, "b", spend=1), event("w", 100)])
-    assert (found.variant, found.values["spend"], units.tally.crossed) == ("a", 2, 1)
+    seen = [event("u", 0, spend=1), event("u", 1, "b", spend=2), event("u", 2, spend=4), event("u", 3, "b", spend=8)]
+    (found,) = run(units, [*seen, event("w", 100)])
+    assert (found.variant, found.values["spend"], units.tally.crossed, units.tally.outside) == ("a", 5, 1, 0)
 
 
 def test_without_a_window_a_unit_that_repeats_is_refused() -> None:
