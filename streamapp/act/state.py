@@ -12,7 +12,7 @@ from streamapp.act.contest import Contest
 from streamapp.act.formats import FORMAT, format_of
 from streamapp.act.steps import Step, Wait
 from streamapp.buckets import redeal
-from streamapp.errors import ControlError
+from streamapp.errors import ControlError, UnknownFormat
 from streamapp.types import Int16, ServingPlan, Tenant
 
 LOADING = -1
@@ -155,11 +155,18 @@ def encode_state(state: State) -> bytes:
     return b'{"format":%d,%b' % (FORMAT, msgspec.json.encode(state)[1:])
 
 
+def _check_format(value: bytes) -> None:
+    try:
+        format_of(value)
+    except UnknownFormat as error:
+        raise UnknownFormat(f"the snapshot of the control state cannot be taken: {error}") from error
+
+
 def decode_state(value: bytes) -> State:
     """Raises `ControlError` for what is none that this version knows, its kind `UnknownFormat` for what a newer one
     may know."""
     try:
-        format_of(value)
+        _check_format(value)
         return msgspec.json.decode(value, type=State)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ControlError(f"not a control state of this version of streamapp: {error}") from error

@@ -283,7 +283,7 @@ class Answers:
         state = State()
         for entry in entries:
             if entry.command is not None and not entry.refusal:
-                after = apply(state, entry.command, entry.offset + 1)
+                after = apply(state, entry.command, entry.offset + 1, entry.at_ms)
                 assert isinstance(after, State)
                 state = after
                 times_ms.append(entry.at_ms)

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from streamapp.act.bandit import Rewards
 from streamapp.act.commands import Aliased, Start
+from streamapp.act.rewards import Rewards
 from streamapp.act.steps import SetWeight, Wait
 from streamapp.cli.main import main
 from streamapp.types import Tenant
