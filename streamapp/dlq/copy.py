@@ -4,8 +4,8 @@ import orjson
 
 from streamapp.decode.replayed import FIRST_WRITTEN
 from streamapp.dlq.letter import REPLAY, Letter
-from streamapp.dlq.place import Place
 from streamapp.kafka.copies import Copy
+from streamapp.types import Place
 
 
 def copy_of(letter: Letter, source: Place, partitions: int, keep_timestamp: bool, now_ms: int) -> Copy:

@@ -4,11 +4,11 @@ import pytest
 from streamapp.decode.replayed import first_written_ms
 from streamapp.dlq.copy import copy_of
 from streamapp.dlq.letter import Letter, letters
-from streamapp.dlq.place import Place, parse_place
+from streamapp.dlq.place import parse_place
 from streamapp.dlq.write import as_json, in_full, text_of
 from streamapp.encode import encode_dead_letters
 from streamapp.errors import ConfigError
-from streamapp.types import Failure, Headers, OutgoingBatch, RecordBatch
+from streamapp.types import Failure, Headers, OutgoingBatch, Place, RecordBatch
 
 SOURCE = Place("payments", 1, 7)
 
