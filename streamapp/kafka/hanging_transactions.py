@@ -86,21 +86,19 @@ async def ahead_of_account(producer: AIOKafkaProducer, ended: Mapping[TopicParti
     return False
 
 
-async def left_by_commit(
-    producer: AIOKafkaProducer, transactional_id: str, look: Callable[[], Awaitable[Hanging]]
-) -> Hanging:
+async def left_by_commit(producer: AIOKafkaProducer, look: Callable[[], Awaitable[Hanging]]) -> Hanging:
     """What a commit left open of where `look` looks, once all its markers are written but those that the broker
     forgot. Waits and raises as `look`."""
     found = await look()
     if found:
-        await latest_transaction(producer.client, transactional_id)
+        await _markers_written(producer)
         found = await look()
     return found
 
 
 async def end(producer: AIOKafkaProducer, hanging: Hanging, group: str = "", *, commit: bool) -> None:
     """Commit or abort what hangs: with a transaction that writes nothing in the same places, so that its markers end
-    what came before. Raises `KafkaError`."""
+    what came before. Returns once they are written, but those that the broker forgets. Raises `KafkaError`."""
     manager = producer._txn_manager
     await producer.begin_transaction()
     for tp in hanging.places:
@@ -108,3 +106,8 @@ async def end(producer: AIOKafkaProducer, hanging: Hanging, group: str = "", *, 
     while hanging.offsets and manager._txn_consumer_group is None and manager.is_in_transaction():
         await producer._sender._do_add_offsets_to_txn(group)
     await (producer.commit_transaction() if commit else producer.abort_transaction())
+    await _markers_written(producer)
+
+
+async def _markers_written(producer: AIOKafkaProducer) -> None:
+    await latest_transaction(producer.client, producer._txn_manager.transactional_id)

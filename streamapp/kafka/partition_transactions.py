@@ -253,8 +253,7 @@ class PartitionTransactions:
             stands = await standing(producer.client, self._common.group, self._partition, STABLE_S)
             return Hanging((await look(producer, outputs)).open, stands.pending)
 
-        transactional_id = self._common.transactional_id(self._partition)
-        while found := await left_by_commit(producer, transactional_id, hangs):
+        while found := await left_by_commit(producer, hangs):
             await self._end(producer, found, commit=True)
 
     async def _end(self, producer: AIOKafkaProducer, found: Hanging, *, commit: bool) -> None:

@@ -1,7 +1,7 @@
 """The transactions of one input partition on real Kafka: who may commit, and what becomes of what was begun."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
@@ -70,17 +70,6 @@ class Desk:
 
     async def stored(self) -> int | None:
         return (await committed(self.bootstrap_servers, self.group, self.source, 1))[0]
-
-
-@pytest.fixture(scope="module")
-def credulous_broker(kafka_broker: ApacheKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
-    """One that does not ask the coordinator about each partition that a transaction writes to, so that one can be left
-    out."""
-    folder = tmp_path_factory.mktemp(f"credulous-{kafka_broker.version}")
-    with ApacheKafka(
-        kafka_broker.version, folder, properties="transaction.partition.verification.enable=false\n"
-    ) as broker:
-        yield broker
 
 
 @pytest.fixture
@@ -379,6 +368,26 @@ async def test_forgotten_offsets_follow_the_outputs_that_were_ended(
     after = await desk.holder()
     assert after.committed == (8 if commit else 4)
     assert await desk.stands() == (([0, 1, 4, 5, 2, 3, 6, 7], 8) if commit else ([0, 1, 2, 3], 4))
+
+
+async def test_a_commit_that_was_forgotten_everywhere_and_not_confirmed_is_done_again_by_its_holder(
+    desk: Desk, forgotten: Forgotten
+) -> None:
+    holder = await desk.holder()
+    confirm = holder._confirm
+
+    async def lost(producer: AIOKafkaProducer, outputs: Collection[TopicPartition]) -> None:
+        raise KafkaError("connection lost")
+
+    await forgotten(holder, offsets=True)
+    await holder.write(desk.unit(0, 3))
+    holder._confirm = lost  # type: ignore[method-assign]
+    with pytest.raises(PublishError, match="connection lost"):
+        await holder.commit(None)
+    holder._confirm = confirm  # type: ignore[method-assign]
+    await holder.write(desk.unit(3, 5))
+    await holder.commit(None)
+    assert await desk.stands() == ([0, 1, 2, 3, 4], 5)
 
 
 async def test_a_commit_that_was_forgotten_everywhere_is_done_again(desk: Desk, forgotten: Forgotten) -> None:
