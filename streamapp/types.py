@@ -44,6 +44,19 @@ class Failure:
 Failures = Mapping[int, Failure]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """One record of a broker."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        """`topic/partition/offset`."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordBatch:
     """n raw Kafka records in the order they were consumed; rows may come from several partitions.

@@ -30,6 +30,17 @@ def kafka_broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 @pytest.fixture(scope="session")
+def credulous_broker(kafka_broker: ApacheKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    """One that does not ask the coordinator about each partition that a transaction writes to, so that one can be left
+    out."""
+    folder = tmp_path_factory.mktemp(f"credulous-{kafka_broker.version}")
+    with ApacheKafka(
+        kafka_broker.version, folder, properties="transaction.partition.verification.enable=false\n"
+    ) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
 def secure_kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKafka]:
     """The same with secure listeners."""
     yield from _running(SecureKafka(request.param, tmp_path_factory.mktemp(f"secure-{request.param}")))

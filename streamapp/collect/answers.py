@@ -1,19 +1,15 @@
 """What was answered, and what could not be: one row per event, in columns."""
 
-import io
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from importlib.resources import files
 from typing import Any, Protocol
 
-import fastavro
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import xxhash
 
 from streamapp.collect.dealing import Served
+from streamapp.encode.read_back import NO_PREDICTION, Prediction, prediction_reader
 from streamapp.errors import ConfigError
 from streamapp.types import Float64, Int32, Int64, RecordBatch
 
@@ -21,26 +17,6 @@ Bool = npt.NDArray[np.bool_]
 UInt64 = npt.NDArray[np.uint64]
 DEAD = -1
 """In place of who answered, of a dead letter."""
-
-
-class _Place(msgspec.Struct, frozen=True):
-    topic: str
-    partition: int
-    offset: int
-
-
-class _Prediction(msgspec.Struct, frozen=True):
-    """The fields that are read of a prediction (docs/wire.md)."""
-
-    id: str
-    scores: dict[str, float]
-    variant: str
-    model: str
-    model_version: str
-    event_time: int
-    scored_at: int
-    source: _Place
-    event: msgspec.Raw = msgspec.Raw()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +104,7 @@ class AnswerReader:
     """Takes predictions in, and keeps those that were scored within [from_ms, to_ms)."""
 
     def __init__(self, format_: str, scores: Sequence[str], from_ms: int, to_ms: int, within: Within) -> None:
-        self._decode = (_Avro() if format_ == "avro" else msgspec.json.Decoder(_Prediction)).decode
+        self._decode = prediction_reader(format_)
         self._scores, self._from_ms, self._to_ms = tuple(scores), from_ms, to_ms
         self._within = within
         self._parts: list[Answers] = []
@@ -164,10 +140,10 @@ class AnswerReader:
         """Everything so far, as it came."""
         return Answers.concat(self._parts, len(self._scores))
 
-    def _one(self, records: RecordBatch, row: int, value: bytes) -> _Prediction:
+    def _one(self, records: RecordBatch, row: int, value: bytes) -> Prediction:
         try:
             return self._decode(value)
-        except (msgspec.MsgspecError, ValueError, EOFError, KeyError, IndexError, TypeError) as error:
+        except NO_PREDICTION as error:
             where = f"{records.topics[row]}/{records.partitions[row]}/{records.offsets[row]}"
             raise ConfigError(
                 f"{where} is no prediction as docs/wire.md describes it ({error}): check `predictions.topic` and "
@@ -175,7 +151,7 @@ class AnswerReader:
             ) from error
 
 
-def _events(found: Sequence[_Prediction]) -> RecordBatch:
+def _events(found: Sequence[Prediction]) -> RecordBatch:
     n = len(found)
     return RecordBatch(
         [each.source.topic for each in found],
@@ -186,14 +162,3 @@ def _events(found: Sequence[_Prediction]) -> RecordBatch:
         [bytes(each.event) for each in found],
         [()] * n,
     )
-
-
-class _Avro:
-    def __init__(self) -> None:
-        text = files("streamapp.encode").joinpath("prediction.avsc").read_text(encoding="utf-8")
-        self._schema = fastavro.parse_schema(json.loads(text))
-
-    def decode(self, value: bytes) -> _Prediction:
-        found: Any = fastavro.schemaless_reader(io.BytesIO(value), self._schema, None)
-        times_ms = {name: round(found[name].timestamp() * 1_000) for name in ("event_time", "scored_at")}
-        return msgspec.convert({**found, **times_ms}, _Prediction)

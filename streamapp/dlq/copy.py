@@ -1,11 +1,12 @@
-"""A letter as the record that goes back to its input topic."""
+"""A letter as the record that goes back to its input topic, and as the marker that says so."""
 
 import orjson
 
 from streamapp.decode.replayed import FIRST_WRITTEN
 from streamapp.dlq.letter import REPLAY, Letter
-from streamapp.dlq.place import Place
 from streamapp.kafka.copies import Copy
+from streamapp.kafka.log_batches import Written
+from streamapp.types import Place
 
 
 def copy_of(letter: Letter, source: Place, partitions: int, keep_timestamp: bool, now_ms: int) -> Copy:
@@ -36,3 +37,15 @@ def copy_of(letter: Letter, source: Place, partitions: int, keep_timestamp: bool
         letter.failed_key.encode(),
         orjson.dumps({"letter": str(letter.place), "at": now_ms, "count": letter.replays + 1}),
     )
+
+
+def letter_of(written: Written) -> str | None:
+    """Where the letter is that a copy was made of or a marker is for; None of anything else."""
+    for name, value in written.headers:
+        if name == REPLAY + "letter":
+            return value.decode("utf-8", "replace")
+    try:
+        marker = orjson.loads(written.value or b"")
+    except orjson.JSONDecodeError:
+        return None
+    return marker.get("letter") if isinstance(marker, dict) else None

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from streamapp.dlq.letter import Letter
-from streamapp.dlq.place import Place
 from streamapp.errors import ConfigError
 from streamapp.protocols import Clock
+from streamapp.types import Place
 
 _RELATIVE = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}

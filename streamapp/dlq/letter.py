@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamapp.dlq.place import Place
-from streamapp.encode.dead_letters import CONNECT, OWN
-from streamapp.types import Headers, RecordBatch
+from streamapp.encode.dead_letters import CONNECT, OWN, event_place, split_cause, whole
+from streamapp.types import Headers, Place, RecordBatch
 
 REPLAY = "streamapp.replay."
 """Prefix of the headers of a copy that was sent back."""
@@ -78,7 +77,7 @@ def letters(records: RecordBatch) -> Iterator[Letter]:
     """The letters of n records of a dead-letter topic, in their order."""
     partitions, offsets, times_ms = (c.tolist() for c in (records.partitions, records.offsets, records.timestamps_ms))
     for row, topic in enumerate(records.topics):
-        original, cause = _split(records.headers[row])
+        original, cause = split_cause(records.headers[row])
         yield Letter(
             Place(topic, partitions[row], offsets[row]),
             times_ms[row],
@@ -86,9 +85,9 @@ def letters(records: RecordBatch) -> Iterator[Letter]:
             records.values[row],
             original,
             cause,
-            _source(cause),
-            _whole(cause.get(OWN + "timestamp", "")),
-            _whole(_last(original, REPLAY + "count")) or 0,
+            event_place(cause),
+            whole(cause.get(OWN + "timestamp", "")),
+            whole(_last(original, REPLAY + "count")) or 0,
         )
 
 
@@ -106,25 +105,6 @@ def originals(found: Sequence[Letter]) -> RecordBatch:
         [letter.value for letter in found],
         [letter.headers for letter in found],
     )
-
-
-def _split(headers: Headers) -> tuple[Headers, dict[str, str]]:
-    """The original's headers and ours, which begin with the last header that names the topic."""
-    names = [name for name, _ in headers]
-    if CONNECT + "topic" not in names:
-        return headers, {}
-    start = len(names) - 1 - names[::-1].index(CONNECT + "topic")
-    return headers[:start], {name: value.decode("utf-8", "replace") for name, value in headers[start:]}
-
-
-def _source(cause: Mapping[str, str]) -> Place | None:
-    topic = cause.get(CONNECT + "topic", "")
-    partition, offset = (_whole(cause.get(CONNECT + name, "")) for name in ("partition", "offset"))
-    return None if not topic or partition is None or offset is None else Place(topic, partition, offset)
-
-
-def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
 
 
 def _last(headers: Headers, name: str) -> str:

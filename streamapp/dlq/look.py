@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from streamapp.config.settings import PipelineSettings
 from streamapp.dlq.filters import LetterFilter
 from streamapp.dlq.letter import Letter, letters
-from streamapp.dlq.place import Place
 from streamapp.dlq.shelf import open_shelf
 from streamapp.errors import ConfigError
 from streamapp.kafka.client import connection
 from streamapp.kafka.markers import read_markers
+from streamapp.types import Place
 
 
 @dataclass(slots=True)

@@ -1,24 +1,11 @@
-"""Where a record is, and how people write that."""
+"""How people write where a record is."""
 
 import re
-from dataclasses import dataclass
 
 from streamapp.errors import ConfigError
+from streamapp.types import Place
 
 _ADDRESS = re.compile(r"(?:(?P<topic>[A-Za-z0-9._-]+)/)?(?P<partition>\d+)[/:](?P<offset>\d+)")
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """One record of a broker."""
-
-    topic: str
-    partition: int
-    offset: int
-
-    def __str__(self) -> str:
-        """`topic/partition/offset`."""
-        return f"{self.topic}/{self.partition}/{self.offset}"
 
 
 def parse_place(text: str, topic: str) -> Place:

@@ -1,6 +1,6 @@
 """Letters back to their input topics."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,12 +9,13 @@ from typing import Any
 from streamapp.config.settings import PipelineSettings
 from streamapp.decode import build_decoder
 from streamapp.dlq.choose import Fate, Tally, choose
-from streamapp.dlq.copy import copy_of
+from streamapp.dlq.copy import copy_of, letter_of
 from streamapp.dlq.filters import LetterFilter
 from streamapp.dlq.letter import Letter, letters
 from streamapp.dlq.shelf import Shelf, open_shelf
 from streamapp.kafka.client import connection
 from streamapp.kafka.copies import CopyWriter
+from streamapp.kafka.copy_transactions import CopyTransactions
 from streamapp.kafka.markers import read_markers
 from streamapp.protocols import Clock, Decoder
 
@@ -97,6 +98,11 @@ class _Replay:
         self.tally.fates[Fate.REPLAYED] += len(part) - len(refused)
 
 
+def copy_transactions(client: Mapping[str, Any], shelf: Shelf, inputs: Iterable[str]) -> CopyTransactions:
+    """Those of all replays of one dead-letter topic, to these input topics."""
+    return CopyTransactions(client, f"streamapp-replay-{shelf.topic}", shelf.marker_topic, tuple(inputs), letter_of)
+
+
 @asynccontextmanager
 async def _writer(
     settings: PipelineSettings, shelf: Shelf, client: dict[str, Any], options: ReplayOptions
@@ -105,8 +111,9 @@ async def _writer(
     if options.dry_run:
         yield None
         return
-    id_ = f"streamapp-replay-{settings.dead_letters.topic}" if options.transactions else None
-    writer = CopyWriter(client, shelf.marker_topic, id_)
+    inputs = [topic for topic in settings.source.topics if topic in shelf.partitions]
+    transactions = copy_transactions(client, shelf, inputs) if options.transactions else None
+    writer = CopyWriter(client, shelf.marker_topic, transactions)
     await writer.start()
     try:
         yield writer

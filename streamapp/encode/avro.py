@@ -16,14 +16,18 @@ CONTENT_TYPE = b"application/avro"
 SCHEMA_FILE = "prediction.avsc"
 
 
+def parsed_schema() -> Any:
+    """The schema of a prediction, as fastavro takes it."""
+    return fastavro.parse_schema(json.loads(files(__package__).joinpath(SCHEMA_FILE).read_text(encoding="utf-8")))
+
+
 class AvroPredictions:
     """Writes one Avro value per answered row, with the fields of the JSON prediction."""
 
     content_type = CONTENT_TYPE
 
     def __init__(self) -> None:
-        text = files(__package__).joinpath(SCHEMA_FILE).read_text(encoding="utf-8")
-        self._schema = fastavro.parse_schema(json.loads(text))
+        self._schema = parsed_schema()
 
     def encode(self, scored: ScoredBatch, part: Answered) -> list[bytes]:
         """The k values of one variant's rows."""

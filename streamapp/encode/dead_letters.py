@@ -1,10 +1,10 @@
 """Failed rows as they came, with the cause in their headers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from streamapp.types import Failure, Failures, Headers, OutgoingBatch, RecordBatch
+from streamapp.types import Failure, Failures, Headers, OutgoingBatch, Place, RecordBatch
 
 CONNECT = "__connect.errors."
 """Prefix of the headers that Kafka Connect's dead-letter queue writes, under its names."""
@@ -27,6 +27,28 @@ def encode_dead_letters(records: RecordBatch, failures: Failures, ids: Sequence[
         [records.values[row] for row in picked],
         [(*records.headers[row], *_cause(records, row, failures[row], ids[row])) for row in picked],
     )
+
+
+def split_cause(headers: Headers) -> tuple[Headers, dict[str, str]]:
+    """The original's headers and ours as text, which begin with the last header that names the topic; none of ours in a
+    record that is no dead letter."""
+    names = [name for name, _ in headers]
+    if CONNECT + "topic" not in names:
+        return headers, {}
+    start = len(names) - 1 - names[::-1].index(CONNECT + "topic")
+    return headers[:start], {name: value.decode("utf-8", "replace") for name, value in headers[start:]}
+
+
+def event_place(cause: Mapping[str, str]) -> Place | None:
+    """Where the record was that failed; None where the cause does not say."""
+    topic = cause.get(CONNECT + "topic", "")
+    partition, offset = (whole(cause.get(CONNECT + name, "")) for name in ("partition", "offset"))
+    return None if not topic or partition is None or offset is None else Place(topic, partition, offset)
+
+
+def whole(text: str) -> int | None:
+    """The number that a header says, None where it says none."""
+    return int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
 
 
 def _cause(records: RecordBatch, row: int, failure: Failure, id_: str) -> Headers:

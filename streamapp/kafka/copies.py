@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from aiokafka.errors import (
 )
 
 from streamapp.errors import ConfigError, PublishError
+from streamapp.kafka.copy_transactions import CopyTransactions
 from streamapp.kafka.markers import read_markers
 from streamapp.types import Headers
 
@@ -55,23 +56,31 @@ class Copy:
 class CopyWriter:
     """Writes copies and their markers in one transaction per call.
 
-    Only one writer per `transactional_id` is at work: starting one ends whatever an earlier one had open, and the
-    earlier one's next call fails. So markers that are read after `start` are all there are. Where a writer has to start
-    anew itself, it looks whether another one was at work in between.
+    Only one writer per transactional id is at work: starting one ends whatever an earlier one had open, also where the
+    broker forgot to, and the earlier one's next call fails. So markers that are read after `start` are all there are.
+    Where a writer has to start anew itself, it looks whether another one was at work in between.
 
-    Without transactions (`transactional_id` None) the markers follow once the copies are acknowledged, and a crash
-    in between leaves copies without markers.
+    Without transactions (None) the markers follow once the copies are acknowledged, and a crash in between leaves
+    copies without markers.
     """
 
-    def __init__(self, options: Mapping[str, Any], marker_topic: str, transactional_id: str | None) -> None:
+    def __init__(
+        self, options: Mapping[str, Any], marker_topic: str, transactions: CopyTransactions | None = None
+    ) -> None:
         self._options = dict(options)
         self._marker_topic = marker_topic
-        self._transactional_id = transactional_id
+        self._transactions = transactions
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
-        """Connect. Raises `ConfigError` where the broker has no transactions, and `PublishError`."""
+        """Connect. Raises `ConfigError` where the broker has no transactions or what is open may not be read,
+        `PublishError` and `BrokerUnavailable`."""
         self._producer = await self._connect()
+        try:
+            await self._settle(self._producer)
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         """Disconnect."""
@@ -106,14 +115,16 @@ class CopyWriter:
         producer = self._producer
         if producer is None:
             raise PublishError("not connected")
-        if self._transactional_id is None:
+        if self._transactions is None:
             await self._send_copies(producer, copies)
             await self._send_markers(producer, copies)
             return
         await producer.begin_transaction()
         await self._send_copies(producer, copies)
         await self._send_markers(producer, copies)
+        written = set(producer._txn_manager.txn_partitions)
         await producer.commit_transaction()
+        await _in_time(self._transactions.confirm(producer, written))
 
     async def _send_copies(self, producer: AIOKafkaProducer, copies: Sequence[Copy]) -> None:
         sent: list[asyncio.Future[Any]] = []
@@ -130,13 +141,24 @@ class CopyWriter:
                 send = producer.send(self._marker_topic, c.marker_value, c.marker_key)
                 sent.append(await send)
 
+    async def _settle(self, producer: AIOKafkaProducer) -> None:
+        try:
+            if self._transactions is not None:
+                await _in_time(self._transactions.settle(producer))
+        except (ProducerFenced, InvalidProducerEpoch) as error:
+            raise PublishError(_REPLACED) from error
+        except KafkaError as error:
+            raise PublishError(
+                f"what an earlier replay left open could not be ended: {error!r}; run it again"
+            ) from error
+
     async def _replace(self) -> None:
         await self.stop()
         await self.start()
 
     async def _check_alone(self, copies: Sequence[Copy]) -> None:
         """Raise `PublishError` if another writer has made any of the copies, which this one has not."""
-        if self._transactional_id is None or self._producer is None:
+        if self._transactions is None or self._producer is None:
             return
         partitions = len(await self._producer.partitions_for(self._marker_topic))
         made = await read_markers(self._options, self._marker_topic, partitions)
@@ -149,7 +171,7 @@ class CopyWriter:
             acks="all",
             linger_ms=5,
             max_request_size=MAX_RECORD_BYTES,
-            transactional_id=self._transactional_id,
+            transactional_id=self._transactions and self._transactions.transactional_id,
             transaction_timeout_ms=int(TRANSACTION_S * 1_000),
         )
         try:
@@ -157,13 +179,20 @@ class CopyWriter:
         except (KafkaError, asyncio.TimeoutError, OSError) as error:
             await producer.stop()
             servers = self._options["bootstrap_servers"]
-            if self._transactional_id is None or isinstance(error, (KafkaConnectionError, OSError)):
+            if self._transactions is None or isinstance(error, (KafkaConnectionError, OSError)):
                 raise PublishError(f"cannot connect to {servers}: {error!r}") from error
             raise ConfigError(
                 f"the broker at {servers} gives no transaction ({error!r}): a replay that is cut off could send "
                 "letters back twice; say --without-transactions if that is acceptable"
             ) from error
         return producer
+
+
+async def _in_time(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await asyncio.wait_for(work, TRANSACTION_S)
+    except asyncio.TimeoutError as error:
+        raise PublishError("the broker did not say in time what is open of a replay; run it again") from error
 
 
 @asynccontextmanager

@@ -4,9 +4,8 @@ One transactional id per *input partition*, so that whoever is assigned a partit
 (docs/decisions/transactions.md):
 
 1. Fence: `InitProducerId` ends what was open under this id and bumps its epoch, so nobody else's transaction on
-   this partition can commit from now on. What the broker forgot to end is ended (`hanging_transactions`): committed if
-   the coordinator said before that it was committed, else aborted. Only then is the committed offset read, once it
-   is stable.
+   this partition can commit from now on. What the broker forgot to end is ended (`hanging_transactions`): the group's
+   offset first, so that it is stable, then the outputs: committed where they answer events below it, else aborted.
 2. Write: the outputs of one batch that answer this partition go whole into the open transaction. Nobody waits for
    the broker to acknowledge them, as nothing counts before the commit.
 3. Commit, every commit interval: once all is acknowledged, the offset after the last of them, then the transaction.
@@ -20,32 +19,39 @@ One transactional id per *input partition*, so that whoever is assigned a partit
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import IllegalOperation, KafkaError, MessageSizeTooLargeError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 
+from streamapp.encode.read_back import answered_event
 from streamapp.errors import PublishError
 from streamapp.kafka.hanging_transactions import (
-    NOTHING,
+    Covered,
     Hanging,
-    Places,
+    ahead_of_account,
+    committed_of,
     end,
-    forgotten_commit,
     left_by_commit,
     look,
 )
 from streamapp.kafka.ledger import Partition, Span
+from streamapp.kafka.log_batches import Written
 from streamapp.kafka.sending import BatchSender, Rejected, connect, discard, without
-from streamapp.types import OutgoingBatch
+from streamapp.kafka.stable_offsets import standing
+from streamapp.types import Headers, OutgoingBatch, Place
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+STABLE_S = 1.0
+"""For a committed offset to be stable once its transaction is over: the group's coordinator takes markers in a moment
+after they were written."""
 
 
 class StartOver(PublishError):
@@ -64,39 +70,33 @@ class Unit:
 class Transactional:
     """What all transactions of a worker have in common.
 
-    timeout_s: after which the broker aborts an open one. outputs: the topics that are written to. forgotten: what a
-    commit left open, by input partition, until it is ended: it outlives attempts to take a partition over.
+    timeout_s: after which the broker aborts an open one. outputs: the topics that are written to. answered: where the
+    event is that one of their records answers, by value and headers.
     """
 
     group: str
     options: Mapping[str, Any]
     timeout_s: float
     outputs: tuple[str, ...]
-    forgotten: dict[Partition, Hanging] = field(default_factory=dict)
+    answered: Callable[[bytes | None, Headers], Place | None] = answered_event
 
-    def places(self, partition: Partition) -> Places:
-        """Where the partition's transactions leave their marks."""
-        transactional_id = f"{self.group}:{partition.topic}:{partition.number}"  # no topic has a colon
-        return Places(transactional_id, self.group, partition, self.outputs)
+    def transactional_id(self, partition: Partition) -> str:
+        """Of all transactions of one input partition."""
+        return f"{self.group}:{partition.topic}:{partition.number}"  # no topic has a colon
 
-    async def producer(
-        self,
-        partition: Partition,
-        batch_bytes: int,
-        before: Callable[[AIOKafkaProducer], Awaitable[None]] | None = None,
-    ) -> AIOKafkaProducer:
+    async def producer(self, partition: Partition, batch_bytes: int) -> AIOKafkaProducer:
         """A producer that has fenced every other of this partition. Raises `PublishError`, and `Refused` where the
-        broker has no transactions or does not allow this one.
-
-        before: is given the producer when it is connected and has fenced nobody yet.
-        """
+        broker has no transactions or does not allow this one."""
         return await connect(
             self.options,
             batch_bytes,
-            before,
-            transactional_id=self.places(partition).transactional_id,
+            transactional_id=self.transactional_id(partition),
             transaction_timeout_ms=int(self.timeout_s * 1000),
         )
+
+    async def output_partitions(self, producer: AIOKafkaProducer) -> set[TopicPartition]:
+        """Every partition of the outputs. Raises `KafkaError`."""
+        return {TopicPartition(topic, n) for topic in self.outputs for n in await producer.partitions_for(topic)}
 
 
 class PartitionTransactions:
@@ -110,7 +110,6 @@ class PartitionTransactions:
         self.committed: int | None = None
         """Offset that the group has stored; None without one."""
         self._partition, self._common, self._sender = partition, common, sender
-        self._places = common.places(partition)
         self._turn = asyncio.Lock()
         self._producer: AIOKafkaProducer | None = None
         self._begun = False
@@ -154,8 +153,8 @@ class PartitionTransactions:
             self._target = target
             outputs = set(producer._txn_manager.txn_partitions)
             await producer.commit_transaction()
-            self._finish(target)
             await self._in_time(self._confirm(producer, outputs))
+            self._finish(target)
 
     async def close(self) -> None:
         """Disconnect. What is open stays so until it times out, or until the partition's next holder ends it."""
@@ -215,28 +214,46 @@ class PartitionTransactions:
 
     async def _connect(self) -> int | None:
         self._begun = False
-        producer = await self._common.producer(self._partition, self._sender.batch_bytes, self._remember)
+        producer = await self._common.producer(self._partition, self._sender.batch_bytes)
         self._producer = producer
         return await self._in_time(self._settle(producer))
 
-    async def _remember(self, producer: AIOKafkaProducer) -> None:
-        """Keep what is to be committed until it is: a second `InitProducerId` would not learn of it any more."""
-        if found := await forgotten_commit(producer, self._places):
-            self._common.forgotten[self._partition] = found
-
     async def _settle(self, producer: AIOKafkaProducer) -> int | None:
         """The committed offset, once nothing is open under this id."""
-        outputs = await self._places.partitions(producer)
+        outputs = await self._common.output_partitions(producer)
         while True:
-            found, stored = await look(producer, producer._txn_manager.producer_id, self._places, outputs)
-            if not found:
-                self._common.forgotten.pop(self._partition, None)
-                return stored
-            committed = found.also_in(self._common.forgotten.get(self._partition, NOTHING))
-            await self._end(producer, committed or found, commit=bool(committed))
+            stands = await standing(producer.client, self._common.group, self._partition, STABLE_S)
+            places = await look(producer, outputs)
+            covered = self._covered(stands.offset)
+            if stands.pending:
+                commit = await ahead_of_account(producer, places.ended, covered)
+                await self._end(producer, Hanging(offsets=True), commit=commit)
+            elif places.open:
+                committed = await committed_of(producer, places.open, covered)
+                await self._end(producer, Hanging(committed or places.open), commit=bool(committed))
+            else:
+                return stands.offset
+
+    def _covered(self, offset: int | None) -> Covered:
+        """Whether an output answers an event below the group's committed offset."""
+
+        def covered(tp: TopicPartition, written: Written) -> bool:
+            event = self._common.answered(written.value, written.headers)
+            if event is None or Partition(event.topic, event.partition) != self._partition:
+                raise PublishError(
+                    f"{tp.topic} {tp.partition} holds a record of a transaction of {self._name()} that answers none of "
+                    "its events, so whether it was committed cannot be told: end it with kafka-transactions.sh"
+                )
+            return offset is not None and event.offset < offset
+
+        return covered
 
     async def _confirm(self, producer: AIOKafkaProducer, outputs: Collection[TopicPartition]) -> None:
-        while found := await left_by_commit(producer, self._places, outputs):
+        async def hangs() -> Hanging:
+            stands = await standing(producer.client, self._common.group, self._partition, STABLE_S)
+            return Hanging((await look(producer, outputs)).open, stands.pending)
+
+        while found := await left_by_commit(producer, hangs):
             await self._end(producer, found, commit=True)
 
     async def _end(self, producer: AIOKafkaProducer, found: Hanging, *, commit: bool) -> None:

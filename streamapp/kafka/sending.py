@@ -6,7 +6,7 @@ no future and no wake-up per record.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -194,20 +194,12 @@ def _worst(errors: Sequence[KafkaError | None]) -> KafkaError | None:
     return next((error for error in found if not isinstance(error, MessageSizeTooLargeError)), next(iter(found), None))
 
 
-async def connect(
-    options: Mapping[str, Any],
-    batch_bytes: int,
-    before: Callable[[AIOKafkaProducer], Awaitable[None]] | None = None,
-    **kind: Any,
-) -> AIOKafkaProducer:
+async def connect(options: Mapping[str, Any], batch_bytes: int, **kind: Any) -> AIOKafkaProducer:
     """A started producer of that kind. Raises `Refused` where the broker answers and will not have it,
-    `PublishError` where it does not answer.
-
-    before: is given the producer when it is connected and not started yet; what it raises counts as the start's.
-    """
+    `PublishError` where it does not answer."""
     producer = AIOKafkaProducer(**options, acks="all", max_batch_size=batch_bytes, **kind)
     try:
-        await asyncio.wait_for(_start(producer, before), CONNECT_S)
+        await asyncio.wait_for(producer.start(), CONNECT_S)
     except (KafkaError, asyncio.TimeoutError, OSError, AssertionError) as error:
         await discard(producer)
         if _unreachable(error):
@@ -217,13 +209,6 @@ async def connect(
         await discard(producer)
         raise
     return producer
-
-
-async def _start(producer: AIOKafkaProducer, before: Callable[[AIOKafkaProducer], Awaitable[None]] | None) -> None:
-    if before is not None:
-        await producer.client.bootstrap()
-        await before(producer)
-    await producer.start()
 
 
 def _unreachable(error: Exception) -> bool:

@@ -5,7 +5,8 @@ one is being completed. Version 7 (KIP-447, Kafka 2.5) says so instead.
 """
 
 import asyncio
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient, ConnectionGroup, CoordinationType
 from aiokafka.errors import (
@@ -72,15 +73,15 @@ class _StableOffsetFetch_v7(RequestStruct):  # type: ignore[misc]
     )
 
 
-class _StableOffsetFetch(Request[_StableOffsetFetch_v7]):  # type: ignore[misc]
+class _OffsetFetch(Request[_StableOffsetFetch_v7]):  # type: ignore[misc]
     API_KEY = 9
 
-    def __init__(self, group: str, partition: Partition) -> None:
-        self._group, self._partition = group, partition
+    def __init__(self, group: str, partition: Partition, stable: bool) -> None:
+        self._group, self._partition, self._stable = group, partition, stable
 
     def build(self, request_struct_class: Any) -> Any:
         topics: list[Any] = [(self._partition.topic, [self._partition.number], {})]
-        return request_struct_class(self._group, topics, True, {})
+        return request_struct_class(self._group, topics, self._stable, {})
 
     def prepare(self, versions: dict[int, tuple[int, int]]) -> Any:
         lowest, highest = versions[self.API_KEY]
@@ -91,28 +92,58 @@ class _StableOffsetFetch(Request[_StableOffsetFetch_v7]):  # type: ignore[misc]
         return super().prepare(versions)
 
 
+class Standing(NamedTuple):
+    """Where a group stands in a partition. offset: what it has committed, None without it. pending: whether a
+    transaction that is not over yet, for all the group's coordinator knows, holds another one."""
+
+    offset: int | None
+    pending: bool = False
+
+
 async def stable_offset(client: AIOKafkaClient, group: str, partition: Partition) -> int | None:
     """The offset that `group` has committed for `partition`, None without one, once no transaction is pending.
 
     Waits for as long as one is: the caller brings the time limit. Raises `KafkaError`.
     """
+    return (await standing(client, group, partition, math.inf)).offset
+
+
+async def standing(client: AIOKafkaClient, group: str, partition: Partition, patience_s: float) -> Standing:
+    """Where `group` stands in `partition` once no transaction is pending, or one has been for `patience_s`.
+
+    Waits for a coordinator: the caller brings the time limit. Raises `KafkaError`.
+    """
+    loop = asyncio.get_running_loop()
+    until_s: float | None = None
+    while (found := await _ask(client, group, partition, stable=True)).pending:
+        until_s = loop.time() + patience_s if until_s is None else until_s
+        if loop.time() >= until_s:
+            before = await _ask(client, group, partition, stable=False)
+            return Standing(before.offset, pending=True)
+        await asyncio.sleep(LOOK_AGAIN_S)
+    return found
+
+
+async def _ask(client: AIOKafkaClient, group: str, partition: Partition, *, stable: bool) -> Standing:
     while True:
         try:
             node = await client.coordinator_lookup(CoordinationType.GROUP, group)
-            request = _StableOffsetFetch(group, partition)
+            request = _OffsetFetch(group, partition, stable)
             response = await client.send(node, request, group=ConnectionGroup.COORDINATION)
         except _TRANSIENT:
             await asyncio.sleep(LOOK_AGAIN_S)
             continue
         found = [row for _, rows, _ in response.topics for row in rows]
         codes = [response.error_code, *[row[4] for row in found]]
-        if UNSTABLE_OFFSET_COMMIT in codes or any(for_code(code) in _TRANSIENT for code in codes):
+        if any(for_code(code) in _TRANSIENT for code in codes):
             await asyncio.sleep(LOOK_AGAIN_S)
             continue
+        if UNSTABLE_OFFSET_COMMIT in codes:
+            return Standing(None, pending=True)
         for code in codes:
             if for_code(code) is not NoError:
                 raise _named(code)
-        return next((offset for _, offset, *_ in found if offset >= 0), None)
+        return Standing(next((offset for _, offset, *_ in found if offset >= 0), None))
 
 
 def _named(code: int) -> KafkaError:

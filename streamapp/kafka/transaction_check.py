@@ -15,7 +15,7 @@ from streamapp.kafka.ledger import Partition
 from streamapp.kafka.partition_transactions import Transactional
 from streamapp.kafka.sending import BATCH_BYTES, Refused, discard
 from streamapp.kafka.stable_offsets import stable_offset
-from streamapp.kafka.transaction_queries import open_transactions
+from streamapp.kafka.transaction_queries import traces
 
 NOBODY = -1
 """A producer id that no producer has."""
@@ -53,13 +53,13 @@ async def check_transactions(
     except PublishError as error:
         raise BrokerUnavailable(str(error)) from error
     outputs = tuple(topic for topic in common.outputs if topics is None or topic in topics)
-    places = replace(common, outputs=outputs).places(Partition(settings.source.topics[0], 0))
+    source = Partition(settings.source.topics[0], 0)
     try:
         with suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(stable_offset(producer.client, places.group, places.source), ASK_S)
+            await asyncio.wait_for(stable_offset(producer.client, common.group, source), ASK_S)
         with suppress(asyncio.TimeoutError):
-            partitions = await places.partitions(producer)
-            await asyncio.wait_for(open_transactions(producer.client, NOBODY, partitions), ASK_S)
+            partitions = await replace(common, outputs=outputs).output_partitions(producer)
+            await asyncio.wait_for(traces(producer.client, NOBODY, partitions), ASK_S)
     except TopicAuthorizationFailedError as error:
         raise ConfigError(_cannot(f"what is open in {error} may not be read")) from error
     except KafkaError as error:

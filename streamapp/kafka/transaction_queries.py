@@ -26,7 +26,7 @@ LOOK_AGAIN_S = 0.02
 TRANSACTIONAL_ID_NOT_FOUND = 105
 
 _COORDINATOR_MOVES = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
-_LEADER_MOVES = (LeaderNotAvailableError, NotLeaderForPartitionError, UnknownTopicOrPartitionError)
+LEADER_MOVES = (LeaderNotAvailableError, NotLeaderForPartitionError, UnknownTopicOrPartitionError)
 
 
 class _DescribeTransactionsResponse(Response):  # type: ignore[misc]
@@ -138,6 +138,17 @@ class _DescribeProducers(Request[_DescribeProducers_v0]):  # type: ignore[misc]
         return request_struct_class([(topic, numbers, {}) for topic, numbers in self._topics.items()], {})
 
 
+class Trace(NamedTuple):
+    """What a partition knows of a producer id.
+
+    begins: offset at which its open transaction begins, -1 without one. last_ms: timestamp of what it wrote last, and
+    where nothing is open that is the marker.
+    """
+
+    begins: int
+    last_ms: int
+
+
 class Latest(NamedTuple):
     """A transactional id's latest transaction: its state in Kafka's words (`Ongoing`, `CompleteCommit`, …)."""
 
@@ -172,32 +183,32 @@ async def latest_transaction(client: AIOKafkaClient, transactional_id: str) -> L
         await asyncio.sleep(LOOK_AGAIN_S)
 
 
-async def open_transactions(
+async def traces(
     client: AIOKafkaClient, producer_id: int, partitions: Iterable[TopicPartition]
-) -> dict[TopicPartition, int]:
-    """Those of `partitions` in which a transaction of the producer id is open, and the offset at which it begins; none
-    where the broker is too old to say (before Kafka 2.8).
+) -> dict[TopicPartition, Trace]:
+    """Those of `partitions` that know the producer id, and what they know; none where the broker is too old to say
+    (before Kafka 2.8).
 
     Waits for partitions without a leader: the caller brings the time limit. Raises `KafkaError`, among them
     `TopicAuthorizationFailedError` where a topic may not be read.
     """
     unknown = set(partitions)
-    found: dict[TopicPartition, int] = {}
+    found: dict[TopicPartition, Trace] = {}
     while True:
         for leader, theirs in _by_leader(client, unknown).items():
             try:
                 response = await client.send(leader, _DescribeProducers(theirs))
             except IncompatibleBrokerVersion:
                 return {}
-            for tp, code, begins in _rows(response):
+            for tp, code, known in _rows(response):
                 error = for_code(code)
-                if error in _LEADER_MOVES:
+                if error in LEADER_MOVES:
                     continue
                 if error is not NoError:
                     raise error(tp.topic) if error is TopicAuthorizationFailedError else error(f"{tp}")
                 unknown.discard(tp)
-                if begins.get(producer_id, -1) >= 0:
-                    found[tp] = begins[producer_id]
+                if producer_id in known:
+                    found[tp] = known[producer_id]
         if not unknown:
             return found
         await client.force_metadata_update()
@@ -213,8 +224,8 @@ def _by_leader(client: AIOKafkaClient, partitions: Iterable[TopicPartition]) -> 
     return found
 
 
-def _rows(response: Any) -> Iterator[tuple[TopicPartition, int, dict[int, int]]]:
-    """Partition, error code, and of each active producer its id and where its open transaction begins, or -1."""
+def _rows(response: Any) -> Iterator[tuple[TopicPartition, int, dict[int, Trace]]]:
+    """Partition, error code, and the traces of the active producers by their ids."""
     for topic, partitions, _ in response.topics:
         for number, code, _, producers, _ in partitions:
-            yield TopicPartition(topic, number), code, {row[0]: row[5] for row in producers}
+            yield TopicPartition(topic, number), code, {row[0]: Trace(row[5], row[3]) for row in producers}

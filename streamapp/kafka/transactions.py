@@ -58,10 +58,15 @@ class Transactions:
         }
         self.lost(held)
         self._held.update(held)
+        fencing = [asyncio.ensure_future(_fence(transactions)) for transactions in held.values()]
         try:
-            await asyncio.wait_for(asyncio.gather(*map(_fence, held.values())), within_s)
+            await asyncio.wait_for(asyncio.gather(*fencing), within_s)
         except asyncio.TimeoutError as error:
             raise PublishError(f"{len(held)} partitions could not be fenced within {within_s:g} s") from error
+        finally:
+            for each in fencing:
+                each.cancel()
+            await asyncio.gather(*fencing, return_exceptions=True)
 
     def lost(self, partitions: Iterable[Partition]) -> None:
         """These partitions are gone; what was written for them and not committed never was."""

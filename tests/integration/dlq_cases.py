@@ -18,12 +18,11 @@ from streamapp.decode import build_decoder
 from streamapp.dlq.choose import Fate, Tally
 from streamapp.dlq.filters import LetterFilter
 from streamapp.dlq.look import find_letter, find_letters
-from streamapp.dlq.place import Place
 from streamapp.dlq.replay import ReplayOptions, replay
 from streamapp.encode import encode_dead_letters
 from streamapp.errors import ConfigError
 from streamapp.testing.clock import ManualClock
-from streamapp.types import RecordBatch
+from streamapp.types import Place, RecordBatch
 from tests.kafka_io import Outgoing, create_topics, produce, read_all
 
 PARTITIONS = 2

@@ -110,6 +110,21 @@ async def test_check_names_what_the_user_may_not_do_with_the_control_topics(
     assert "control: nothing is declared yet" in said
 
 
+async def test_a_replay_says_that_it_may_not_read_what_an_earlier_one_left_open(
+    secure_kafka: SecureKafka, pipeline: Callable[..., Path]
+) -> None:
+    path = pipeline(scram(secure_kafka))
+    settings = yaml.safe_load(path.read_text())
+    (events,), dead = settings["source"]["topics"], settings["dead_letters"]["topic"]
+    await create_topics(secure_kafka.bootstrap_servers, {events: 1, dead: 1})
+    secure_kafka.grant(USER, events, AclOperation.DESCRIBE, AclOperation.WRITE)
+    status, said = streamapp("dlq", "replay", str(path))
+    assert status == 2
+    assert f"TopicAuthorizationFailedError: {events} may not be read: allow Read on the input topics" in said
+    secure_kafka.grant(USER, events, AclOperation.READ)
+    assert streamapp("dlq", "replay", str(path))[0] == 0
+
+
 async def test_check_and_run_with_a_password_from_the_environment(
     secure_kafka: SecureKafka, pipeline: Callable[..., Path], tmp_path: Path
 ) -> None:

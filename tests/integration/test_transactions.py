@@ -1,13 +1,13 @@
 """The transactions of one input partition on real Kafka: who may commit, and what becomes of what was begun."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -17,7 +17,7 @@ from streamapp.kafka.ledger import Partition, Span
 from streamapp.kafka.partition_transactions import PartitionTransactions, StartOver, Transactional, Unit
 from streamapp.kafka.sending import BatchSender, Rejected, discard
 from streamapp.kafka.stable_offsets import stable_offset
-from streamapp.types import OutgoingBatch
+from streamapp.types import Headers, OutgoingBatch, Place
 from tests.brokers import ApacheKafka
 from tests.kafka_io import committed, create_topics, read_all
 
@@ -36,7 +36,16 @@ class Desk:
     @property
     def common(self) -> Transactional:
         """Of a worker of its own each time."""
-        return Transactional(self.group, {"bootstrap_servers": self.bootstrap_servers}, 10.0, (self.output,))
+        options = {"bootstrap_servers": self.bootstrap_servers}
+        return Transactional(self.group, options, 10.0, (self.output,), self.answered)
+
+    def answered(self, value: bytes | None, headers: Headers) -> Place:
+        """A value is the offset of the event that it answers."""
+        return Place(self.source, 0, int(value or b""))
+
+    async def killed(self) -> None:
+        """One more worker takes the partition over, and dies as soon as it has fenced those before."""
+        await discard(await self.common.producer(Partition(self.source, 0), self.sender.batch_bytes))
 
     async def holder(self) -> PartitionTransactions:
         """One more holder, who has fenced those before."""
@@ -45,10 +54,10 @@ class Desk:
         await found.fence()
         return found
 
-    def unit(self, start: int, stop: int, size: int = 1) -> Unit:
+    def unit(self, start: int, stop: int, size: int = 1, partition: int = 0) -> Unit:
         n = stop - start
         values = [b"%d" % i + b" " * size for i in range(start, stop)]
-        rows, partitions = np.arange(n, dtype=np.int64), np.zeros(n, np.int32)
+        rows, partitions = np.arange(n, dtype=np.int64), np.full(n, partition, np.int32)
         batch = OutgoingBatch(self.output, rows, partitions, [None] * n, values, [()] * n)
         return Unit(Span(Partition(self.source, 0), 0, start, stop), (batch,))
 
@@ -57,59 +66,65 @@ class Desk:
         answered before its markers are written: they are once the offset is stable."""
         offset = await self.stored()
         records = await read_all(self.bootstrap_servers, self.output, committed_only=True)
-        return [int(record.value) for record in records], offset
+        return [int(record.value) for record in sorted(records, key=lambda r: (r.partition, r.offset))], offset
 
     async def stored(self) -> int | None:
         return (await committed(self.bootstrap_servers, self.group, self.source, 1))[0]
 
 
-@pytest.fixture(scope="module")
-def credulous_broker(kafka_broker: ApacheKafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
-    """One that does not ask the coordinator about each partition that a transaction writes to, so that one can be left
-    out."""
-    folder = tmp_path_factory.mktemp(f"credulous-{kafka_broker.version}")
-    with ApacheKafka(
-        kafka_broker.version, folder, properties="transaction.partition.verification.enable=false\n"
-    ) as broker:
-        yield broker
-
-
 @pytest.fixture
 async def desk(credulous_broker: ApacheKafka, topic: Callable[[str], str]) -> AsyncIterator[Desk]:
     found = Desk(credulous_broker.bootstrap_servers, topic("events"), topic("predictions"), topic("group"))
-    await create_topics(found.bootstrap_servers, {found.source: 1, found.output: 1})
+    await create_topics(found.bootstrap_servers, {found.source: 1, found.output: 2})
     yield found
     for holder in found.holders:
         await holder.close()
 
 
-Forgotten = Callable[[PartitionTransactions], Awaitable[TransactionManager]]
+Forgotten = Callable[..., Awaitable[TransactionManager]]
 
 
 @pytest.fixture
 def forgotten(desk: Desk) -> Forgotten:
     """Has a holder write, in what it does next, where the coordinator of its transaction knows nothing of: as if the
-    coordinator had left a partition out when it ended the transaction."""
+    coordinator had left output partition 0 out when it ended the transaction, or the group's offsets, or both."""
 
-    async def leave_out(holder: PartitionTransactions) -> TransactionManager:
+    async def leave_out(
+        holder: PartitionTransactions, outputs: bool = True, offsets: bool = False
+    ) -> TransactionManager:
         producer = await holder._open()
         manager: TransactionManager = producer._txn_manager
         await producer.partitions_for(desk.source)
         manager.maybe_add_partition_to_txn(TopicPartition(desk.source, 0))  # what it does know of
-        manager._txn_partitions.add(TopicPartition(desk.output, 0))
+        if outputs:
+            manager._txn_partitions.add(TopicPartition(desk.output, 0))
+        if offsets:
+            await stable_offset(
+                producer.client, desk.group, Partition(desk.source, 0)
+            )  # what came before has its marker
+            manager._txn_consumer_group = desk.group
         return manager
 
     return leave_out
 
 
-async def commits_and_dies(desk: Desk, holder: PartitionTransactions, offset: int) -> None:
-    """A commit after which the holder finds out nothing."""
-    producer = await holder._open()
+async def is_about_to_commit(desk: Desk, holder: PartitionTransactions, offset: int) -> AIOKafkaProducer:
+    """All of the transaction but its end."""
+    producer: AIOKafkaProducer = await holder._open()
     await asyncio.gather(*holder._pending)
     await producer.send_offsets_to_transaction(
         {TopicPartition(desk.source, 0): OffsetAndMetadata(offset, "")}, desk.group
     )
-    await producer.commit_transaction()
+    return producer
+
+
+async def commits_and_dies(desk: Desk, holder: PartitionTransactions, offset: int) -> None:
+    """A commit after which the holder finds out nothing."""
+    await (await is_about_to_commit(desk, holder, offset)).commit_transaction()
+
+
+def nothing(value: bytes | None, headers: Headers) -> None:
+    """Where the event of a record is that is no answer."""
 
 
 @asynccontextmanager
@@ -257,17 +272,15 @@ async def test_what_the_broker_forgot_to_abort_is_aborted(desk: Desk, forgotten:
 
 async def test_offsets_that_the_broker_forgot_to_abort_hold_nobody_up(desk: Desk, forgotten: Forgotten) -> None:
     before = await desk.holder()
-    await before.commit(4)
-    manager = await forgotten(before)
-    manager._txn_consumer_group = desk.group
-    producer = await before._open()
-    assert await stable_offset(producer.client, desk.group, Partition(desk.source, 0)) == 4  # its marker is written
-    await producer.send_offsets_to_transaction({TopicPartition(desk.source, 0): OffsetAndMetadata(9, "")}, desk.group)
+    await before.write(desk.unit(0, 4))
+    await before.commit(None)
+    await forgotten(before, outputs=False, offsets=True)
+    await is_about_to_commit(desk, before, 9)
     after = await desk.holder()
     assert after.committed == 4
     await after.write(desk.unit(4, 6))
     await after.commit(None)
-    assert await desk.stands() == ([4, 5], 6)
+    assert await desk.stands() == ([0, 1, 2, 3, 4, 5], 6)
 
 
 async def test_what_the_broker_forgot_to_commit_is_committed(desk: Desk, forgotten: Forgotten) -> None:
@@ -306,32 +319,98 @@ async def test_a_forgotten_commit_of_a_holder_that_died_is_committed(desk: Desk,
     assert await desk.stands() == ([0, 1, 2, 3, 4], 5)
 
 
-async def test_a_worker_that_gave_up_taking_over_still_knows_of_the_commit(desk: Desk, forgotten: Forgotten) -> None:
+async def test_a_forgotten_commit_outlives_a_worker_that_dies_taking_over(desk: Desk, forgotten: Forgotten) -> None:
     before = await desk.holder()
     await forgotten(before)
     await before.write(desk.unit(0, 3))
     await commits_and_dies(desk, before, 3)
-    common, partition = desk.common, Partition(desk.source, 0)
-    gone = PartitionTransactions(partition, 1, common, desk.sender)
-    await discard(await common.producer(partition, 1_000_000, gone._remember))  # fenced, and no further
-    after = PartitionTransactions(partition, 2, common, desk.sender)
-    desk.holders.append(after)
-    await after.fence()
+    await desk.killed()
+    after = await desk.holder()
+    assert after.committed == 3
     assert await desk.stands() == ([0, 1, 2], 3)
 
 
-async def test_forgotten_offsets_of_a_holder_that_died_are_committed(desk: Desk, forgotten: Forgotten) -> None:
+async def test_a_forgotten_commit_while_the_partition_is_taken_over_is_committed(
+    desk: Desk, forgotten: Forgotten, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = await desk.holder()
-    manager = (await before._open())._txn_manager
-    await before.write(desk.unit(0, 3))
     await forgotten(before)
-    manager._txn_partitions.clear()  # the coordinator knows of the outputs, and not of the group
-    await before.write(desk.unit(3, 4))
-    manager._txn_consumer_group = desk.group
-    await commits_and_dies(desk, before, 4)
+    await before.write(desk.unit(0, 3))
+    committing = await is_about_to_commit(desk, before, 3)
+    start = AIOKafkaProducer.start
+
+    async def late(producer: AIOKafkaProducer) -> None:
+        """The next holder is about to fence the one before."""
+        await committing.commit_transaction()
+        await start(producer)
+
+    monkeypatch.setattr(AIOKafkaProducer, "start", late)
     after = await desk.holder()
-    assert after.committed == 4
-    assert await desk.stands() == ([0, 1, 2, 3], 4)
+    assert after.committed == 3
+    assert await desk.stands() == ([0, 1, 2], 3)
+
+
+@pytest.mark.parametrize("commit", [False, True])
+@pytest.mark.parametrize("killed", [False, True])
+async def test_forgotten_offsets_follow_the_outputs_that_were_ended(
+    desk: Desk, forgotten: Forgotten, commit: bool, killed: bool
+) -> None:
+    before = await desk.holder()
+    await before.write(desk.unit(0, 2))
+    await before.write(desk.unit(2, 4, partition=1))
+    await before.commit(None)
+    await forgotten(before, offsets=True)
+    await before.write(desk.unit(4, 6))
+    await before.write(desk.unit(6, 8, partition=1))  # of this the coordinator knows
+    await (commits_and_dies if commit else is_about_to_commit)(desk, before, 8)
+    if killed:
+        await desk.killed()
+    after = await desk.holder()
+    assert after.committed == (8 if commit else 4)
+    assert await desk.stands() == (([0, 1, 4, 5, 2, 3, 6, 7], 8) if commit else ([0, 1, 2, 3], 4))
+
+
+async def test_a_commit_that_was_forgotten_everywhere_and_not_confirmed_is_done_again_by_its_holder(
+    desk: Desk, forgotten: Forgotten
+) -> None:
+    holder = await desk.holder()
+    confirm = holder._confirm
+
+    async def lost(producer: AIOKafkaProducer, outputs: Collection[TopicPartition]) -> None:
+        raise KafkaError("connection lost")
+
+    await forgotten(holder, offsets=True)
+    await holder.write(desk.unit(0, 3))
+    holder._confirm = lost  # type: ignore[method-assign]
+    with pytest.raises(PublishError, match="connection lost"):
+        await holder.commit(None)
+    holder._confirm = confirm  # type: ignore[method-assign]
+    await holder.write(desk.unit(3, 5))
+    await holder.commit(None)
+    assert await desk.stands() == ([0, 1, 2, 3, 4], 5)
+
+
+async def test_a_commit_that_was_forgotten_everywhere_is_done_again(desk: Desk, forgotten: Forgotten) -> None:
+    before = await desk.holder()
+    await forgotten(before, offsets=True)
+    await before.write(desk.unit(0, 3))
+    await commits_and_dies(desk, before, 3)
+    after = await desk.holder()
+    assert after.committed is None
+    assert await desk.stands() == ([], None)
+    await after.write(desk.unit(0, 2))
+    await after.commit(None)
+    assert await desk.stands() == ([0, 1], 2)
+
+
+async def test_what_hangs_and_is_no_answer_is_left_to_people(desk: Desk, forgotten: Forgotten) -> None:
+    before = await desk.holder()
+    await forgotten(before)
+    await before.write(desk.unit(0, 3))
+    await commits_and_dies(desk, before, 3)
+    after = PartitionTransactions(Partition(desk.source, 0), 1, replace(desk.common, answered=nothing), desk.sender)
+    with pytest.raises(PublishError, match="answers none of its events"):
+        await after.fence()
 
 
 async def test_what_was_aborted_after_a_forgotten_commit_stays_aborted(desk: Desk, forgotten: Forgotten) -> None:

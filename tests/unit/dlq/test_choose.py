@@ -3,7 +3,7 @@ from dataclasses import replace
 from streamapp.config.settings import EventSettings, SourceSettings
 from streamapp.decode import build_decoder
 from streamapp.dlq.choose import Fate, Tally, choose
-from streamapp.dlq.place import Place
+from streamapp.types import Place
 from tests.unit.dlq.test_letter import letter
 
 _EVENT = EventSettings.model_validate(

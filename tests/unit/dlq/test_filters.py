@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from streamapp.dlq.filters import LetterFilter, letter_filter, parse_time
-from streamapp.dlq.place import Place
 from streamapp.errors import ConfigError
 from streamapp.testing.clock import ManualClock
+from streamapp.types import Place
 from tests.unit.dlq.test_letter import SOURCE, letter
 
 

@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 
 from streamapp.decode.replayed import first_written_ms
-from streamapp.dlq.copy import copy_of
+from streamapp.dlq.copy import copy_of, letter_of
 from streamapp.dlq.letter import Letter, letters
-from streamapp.dlq.place import Place, parse_place
+from streamapp.dlq.place import parse_place
 from streamapp.dlq.write import as_json, in_full, text_of
 from streamapp.encode import encode_dead_letters
 from streamapp.errors import ConfigError
-from streamapp.types import Failure, Headers, OutgoingBatch, RecordBatch
+from streamapp.kafka.log_batches import Written
+from streamapp.types import Failure, Headers, OutgoingBatch, Place, RecordBatch
 
 SOURCE = Place("payments", 1, 7)
 
@@ -70,6 +71,13 @@ def test_a_copy_says_where_it_comes_from_and_how_often_it_was_sent() -> None:
     assert second["streamapp.replay.timestamp"] == b"1600"
     assert second["streamapp.replay.of"] == b"payments/1/99"
     assert second["streamapp.replay.origin"] == b"payments/1/7"
+
+
+def test_a_copy_and_its_marker_name_the_letter() -> None:
+    copy = copy_of(letter(), SOURCE, 4, False, 5)
+    assert letter_of(Written(copy.key, copy.value, copy.headers)) == "dead/1/3"
+    assert letter_of(Written(copy.marker_key, copy.marker_value, [])) == "dead/1/3"
+    assert [letter_of(Written(b"k", value, [])) for value in (None, b"{", b"[]", b"{}")] == [None] * 4
 
 
 def test_a_partition_that_is_gone_leaves_it_to_the_key() -> None:
