@@ -2,9 +2,7 @@
 
 What a measurement comes to, and when the measurements come to a verdict, follows Argo's own rules
 (Argo Rollouts documentation, "Analysis & Progressive Delivery"): a limit is how many are *tolerated*, so 0 fails at
-the first; once `count` measurements are made without exceeding a limit, the analysis is Successful. Unlike Argo's, one
-that is Inconclusive is no measurement made: as many as are tolerated would otherwise pass a candidate of which nothing
-is known.
+the first; once `count` measurements are made without exceeding a limit, the analysis is Successful.
 """
 
 from collections.abc import Mapping
@@ -75,14 +73,12 @@ class Tally:
             self.inconclusive + (result is Result.INCONCLUSIVE),
         )
 
-    def verdict(self, analysis: Analysis, *, counts_inconclusive: bool = False) -> Result | None:
-        """What the analysis has come to; None while it must go on measuring. counts_inconclusive: towards `count`, as
-        in rollouts that were begun in format 1."""
+    def verdict(self, analysis: Analysis) -> Result | None:
+        """What the analysis has come to; None while it must go on measuring."""
         if self.failed > analysis.failure_limit:
             return Result.FAILED
         if self.inconclusive > analysis.inconclusive_limit:
             return Result.INCONCLUSIVE
-        made = self.successful + self.failed + (self.inconclusive if counts_inconclusive else 0)
-        if made >= analysis.count:
+        if self.successful + self.failed + self.inconclusive >= analysis.count:
             return Result.SUCCESSFUL
         return None

@@ -151,7 +151,7 @@ def _measured(command: Measured, state: State, revision: int) -> State:
         raise _Refused(f"step {command.step + 1} is no analysis")
     tally = rollout.tally.with_one(command.result)
     limits = Analysis(step.interval_s, step.count, None, None, step.failure_limit, step.inconclusive_limit)
-    verdict = tally.verdict(limits, counts_inconclusive=rollout.format == 1)
+    verdict = tally.verdict(limits)
     rollout = replace(rollout, tally=tally, measured=command.number, reason=command.reason)
     if verdict is Result.FAILED:
         return end(state, rollout, ABORTED, f"step {command.step + 1}: {command.reason}", revision)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from streamapp.act.analysis import Result
 from streamapp.act.contest import Contest
 from streamapp.act.formats import format_of
-from streamapp.act.steps import Analyse, Explore, Step
+from streamapp.act.steps import Explore, Step
 from streamapp.errors import ControlError
 from streamapp.types import Tenant
 
@@ -159,17 +159,8 @@ _decoder: "msgspec.json.Decoder[AnyCommand]" = msgspec.json.Decoder(AnyCommand)
 
 def encode(command: Command) -> bytes:
     """As JSON, in the oldest format that can say it: a newer command line ends no older workers without need."""
-    return msgspec.json.encode(replace(command, format=_oldest_format(command)))
-
-
-def _oldest_format(command: Command) -> int:
-    if isinstance(command, Start):
-        return max(map(_format_of_step, command.steps), default=1)
-    return 2 if isinstance(command, Weighed) else 1
-
-
-def _format_of_step(step: Step) -> int:
-    return 2 if isinstance(step, Explore) or (isinstance(step, Analyse) and step.inconclusive_limit) else 1
+    explores = isinstance(command, Start) and any(isinstance(step, Explore) for step in command.steps)
+    return msgspec.json.encode(replace(command, format=2 if explores or isinstance(command, Weighed) else 1))
 
 
 def decode(value: bytes) -> AnyCommand:

@@ -10,8 +10,7 @@ from streamapp.errors import UnknownFormat
 FORMAT = 2
 """The newest that this version knows; it knows all before it. What says no number is of format 1.
 
-2: a bandit is over when its contest says so, and not when its posterior does; an inconclusive look does not count
-towards an analysis' `count`.
+2: a bandit is over when its contest says so, and not when its posterior does.
 """
 
 

@@ -25,7 +25,6 @@ def begin(state: State, command: Start | Deploy, steps: tuple[Step, ...], revisi
         since_ms=command.at_ms,
         epoch=revision,
         reason=command.reason,
-        format=command.format,
     )
     tenants = {**state.tenants, candidate: command.tenant}
     models = {**state.models, command.model: revision}

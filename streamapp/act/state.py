@@ -27,7 +27,7 @@ class Rollout(Struct, frozen=True, kw_only=True):
     stable, candidate: the variants. before: what the candidate served before. step: index into `steps`, from `LOADING`
     to `len(steps)`, when they are through. weight, shadow: the candidate's, per cent. since_ms: when this step began.
     epoch: the place in the log from which evidence counts. contest: of a bandit, in this step. turn: how often it was
-    paused or resumed, or came to wait for a person. reason: of what changed last. format: of the command that began it.
+    paused or resumed, or came to wait for a person. reason: of what changed last.
     """
 
     id: str
@@ -50,7 +50,6 @@ class Rollout(Struct, frozen=True, kw_only=True):
     contest: Contest = Contest()
     turn: int = 0
     reason: str = ""
-    format: int = 1
 
     @property
     def current(self) -> Step | None:

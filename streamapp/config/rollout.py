@@ -24,7 +24,7 @@ class AnalysisSettings(Section):
     interval: Duration
     """Time between two looks, and before the first one."""
     count: int = Field(ge=1)
-    """How many looks are made."""
+    """How many looks are made, those without evidence included."""
     success_condition: str | None = Field(default=None, alias="successCondition")
     """A look is Successful where this holds, as in `log_loss < champion_log_loss`."""
     failure_condition: str | None = Field(default=None, alias="failureCondition")

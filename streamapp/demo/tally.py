@@ -8,7 +8,8 @@ import numpy as np
 import orjson
 
 from streamapp.demo.balance import Answer, Place
-from streamapp.observe.quality import auc, log_losses
+from streamapp.observe.measures import binned_auc
+from streamapp.observe.quality import log_losses
 from streamapp.types import Float64, Headers
 
 _RECENT = 20_000
@@ -150,25 +151,24 @@ class Tally:
         return dict(sorted(months.items()))
 
     def quality_of_same_days(self) -> dict[str, Quality]:
-        """Champion and challenger over the days of departure (New York) on which both have late and punctual flights;
-        nothing if there are none.
+        """Champion and challenger over the days of departure (New York) on which both answered; nothing if on none.
 
-        Each figure is the mean of the days', every day counting by the flights of whichever has fewer. A variant that
-        answers in winter and one that answers in June have different tasks, and shares that move mix them.
+        A day has the same weight for both, the flights of whichever answered fewer, shared among a variant's flights of
+        that day. Over all flights a variant that answers in winter and one that answers in June have different tasks,
+        and shares that move mix them.
         """
-        champion, challenger = (self._by_day(variant) for variant in ("champion", "challenger"))
-        pairs = [(champion[day], challenger[day]) for day in sorted(champion.keys() & challenger.keys())]
-        pairs = [pair for pair in pairs if not any(np.isnan(side.auc) for side in pair)]
-        weights = [min(side.rows for side in pair) for pair in pairs]
-        if not pairs:
+        names = ("champion", "challenger")
+        found = [_arrays(self._joined.get(name, _Joined())) for name in names]
+        days = [((times_ms - _NEW_YORK_MS) // _DAY_MS).astype(np.int64) for _, _, times_ms in found]
+        last = max((int(day.max()) for day in days if len(day)), default=0)
+        counts = [np.bincount(day, minlength=last + 1) for day in days]
+        shared = np.minimum(*counts)
+        if not shared.any():
             return {}
-        sides = zip(*pairs, strict=True)
-        return {name: _mean(side, weights) for name, side in zip(("champion", "challenger"), sides, strict=True)}
-
-    def _by_day(self, variant: str) -> dict[int, Quality]:
-        scores, labels, times_ms = _arrays(self._joined.get(variant, _Joined()))
-        days = ((times_ms - _NEW_YORK_MS) // _DAY_MS).astype(np.int64)
-        return {int(day): _judged(scores[days == day], labels[days == day]) for day in np.unique(days)}
+        return {
+            name: _judged(scores, labels, (shared / np.maximum(count, 1))[day])
+            for name, (scores, labels, _), day, count in zip(names, found, days, counts, strict=True)
+        }
 
     def _join(self, scored: tuple[str, float, int], label: float) -> None:
         variant, score, time_ms = scored
@@ -189,15 +189,14 @@ def _arrays(joined: _Joined) -> tuple[Float64, Float64, Float64]:
     return np.array(joined.scores), np.array(joined.labels), np.array(joined.times_ms, np.float64)
 
 
-def _mean(days: Sequence[Quality], weights: Sequence[int]) -> Quality:
-    def mean(name: str) -> float:
-        return float(np.average([getattr(day, name) for day in days], weights=weights))
-
-    return Quality(sum(weights), mean("auc"), mean("log_loss"), mean("base_rate"))
-
-
-def _judged(scores: Float64, labels: Float64) -> Quality:
-    return Quality(len(scores), auc(scores, labels), float(log_losses(scores, labels).mean()), float(labels.mean()))
+def _judged(scores: Float64, labels: Float64, weights: Float64 | None = None) -> Quality:
+    """weights (n,): what each row counts for; 1 if absent."""
+    if weights is None:
+        weights = np.ones_like(scores)
+    _, group = np.unique(scores, return_inverse=True)
+    both = (np.bincount(group, weights * classes).astype(np.float64) for classes in (labels, 1 - labels))
+    loss, base_rate = (float(np.average(each, weights=weights)) for each in (log_losses(scores, labels), labels))
+    return Quality(round(float(weights.sum())), binned_auc(*both), loss, base_rate)
 
 
 def percentile(values: Sequence[float], q: float) -> float:

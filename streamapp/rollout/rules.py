@@ -83,6 +83,10 @@ def _analysis(at: Path, settings: AnalysisSettings | None, known: Collection[str
     if settings.failure_limit >= settings.count:
         message = f"cannot be exceeded in {settings.count} looks, so the analysis could not fail"
         yield Broken((*at, "failureLimit"), message, "make it smaller than `count`")
+    if settings.inconclusive_limit >= settings.count:
+        message = f"cannot be exceeded in {settings.count} looks, so the analysis could pass without any evidence"
+        hint = "make it smaller than `count`, which counts inconclusive looks too: give more looks for evidence to come"
+        yield Broken((*at, "inconclusiveLimit"), message, hint)
 
 
 def _condition(at: Path, text: str, known: Collection[str]) -> Iterator[Broken]:

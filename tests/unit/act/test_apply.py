@@ -153,23 +153,6 @@ def test_the_senders_clock_counts_for_nothing(log):
     assert (rollout.started_ms, rollout.since_ms) == (9_000, 9_000)
 
 
-def test_inconclusive_looks_count_only_in_rollouts_of_the_first_format(log):
-    patient = Analyse(1, 1, success="auc > 0.6", inconclusive_limit=2)
-    id = at_step(log, patient, Wait())
-    assert look(log, id, 1, Result.INCONCLUSIVE) is None
-    assert log.state.rollouts["scorer"].step == 0
-    assert look(log, id, 2) is None
-    assert log.state.rollouts["scorer"].step == 1
-    assert log.write(Abort, rollout=id) is None
-    expects = log.state.models["scorer"]
-    started = Start(id="old", by="ann", at_ms=0, expects=expects, model="scorer", version="2", tenant=NEW, steps=())
-    value = msgspec.json.encode(msgspec.structs.replace(started, steps=(patient, Wait())))
-    assert log.append(value.replace(b'"format":1,', b"")) is None
-    assert log.write(Advance, rollout="old", turn=0, step=LOADING) is None
-    assert look(log, "old", 1, Result.INCONCLUSIVE) is None
-    assert log.state.rollouts["scorer"].step == 1
-
-
 def test_a_shadow_scores_and_answers_nothing(log):
     at_step(log, SetShadow(20), Wait())
     assert log.state.plan().shadows == (0.0, 0.2)

@@ -150,18 +150,14 @@ def test_the_challenger_has_to_win_once_there_are_labels_enough() -> None:
     assert succeeded(nothing_lost, all_year, not_won, as_it_should=True, contested=False)
 
 
+def fly(tally: Tally, place: int, variant: str, day: int, score: float, late: bool) -> None:
+    event_ms = MORNING_MS + day * 86_400_000
+    tally.prediction(prediction(f"{place}", score, offset=place, variant=variant, event_ms=event_ms))
+    tally.outcome(outcome(f"{place}", late))
+
+
 def test_the_variants_are_compared_on_days_on_which_both_answered() -> None:
-    """In March all are late by the schedule and the champion answers; in June it is the challenger, and chance."""
-    tally = Tally()
-    day_ms, place = 86_400_000, 0
-
-    def fly(variant: str, day: int, score: float, late: bool) -> None:
-        nonlocal place
-        place += 1
-        event_ms = MORNING_MS + day * day_ms
-        tally.prediction(prediction(f"{place}", score, offset=place, variant=variant, event_ms=event_ms))
-        tally.outcome(outcome(f"{place}", late))
-
+    tally, place = Tally(), 0
     for variant, day, scores in (
         ("champion", 0, (0.9, 0.8, 0.2, 0.1)),  # alone: AUC 1
         ("champion", 1, (0.5, 0.5, 0.5, 0.5)),  # AUC 0.5
@@ -169,28 +165,36 @@ def test_the_variants_are_compared_on_days_on_which_both_answered() -> None:
         ("challenger", 2, (0.1, 0.2, 0.8, 0.9)),  # alone: AUC 0
     ):
         for score, late in zip(scores, (True, True, False, False), strict=True):
-            fly(variant, day, score, late)
-    fly("champion", 3, 0.1, True)
-    fly("challenger", 3, 0.9, True)  # only late ones: no AUC
+            place += 1
+            fly(tally, place, variant, day, score, late)
     assert tally.quality()["champion"].auc > tally.quality()["challenger"].auc
     found = tally.quality_of_same_days()
     assert (found["champion"].auc, found["challenger"].auc) == (0.5, 0.75)
     assert (found["champion"].rows, found["challenger"].rows) == (4, 4)
 
 
-def test_days_count_by_the_flights_of_whichever_has_fewer() -> None:
+def test_a_day_counts_alike_for_both_whatever_their_shares() -> None:
+    """The same answers, but for the share that each has of the two days."""
     tally, place = Tally(), 0
-    for day, flights, scores in ((0, 1, (0.9, 0.1)), (1, 3, (0.1, 0.9))):
-        for variant, times in (("champion", 5), ("challenger", flights)):
+    for day, scores in ((0, (0.9, 0.1)), (1, (0.3, 0.7))):
+        for variant, times in (("champion", (8, 2)[day]), ("challenger", (2, 8)[day])):
             for _ in range(times):
                 for score, late in zip(scores, (True, False), strict=True):
                     place += 1
-                    event_ms = MORNING_MS + day * 86_400_000
-                    tally.prediction(prediction(f"{place}", score, offset=place, variant=variant, event_ms=event_ms))
-                    tally.outcome(outcome(f"{place}", late))
+                    fly(tally, place, variant, day, score, late)
+    assert tally.quality()["champion"].auc > tally.quality()["challenger"].auc
     found = tally.quality_of_same_days()
-    # AUC 1 on the first day, by 2 flights, and 0 on the second, by 6.
-    assert {name: each.auc for name, each in found.items()} == {"champion": 0.25, "challenger": 0.25}
+    assert found["champion"] == found["challenger"]
+    # Of four pairs of days one is in the wrong order.
+    assert (found["champion"].auc, found["champion"].rows, found["champion"].base_rate) == (0.75, 8, 0.5)
+
+
+def test_variants_that_never_met_are_not_compared() -> None:
+    tally = Tally()
+    assert tally.quality_of_same_days() == {}
+    fly(tally, 1, "champion", 0, 0.5, late=True)
+    fly(tally, 2, "challenger", 1, 0.5, late=True)
+    assert tally.quality_of_same_days() == {}
 
 
 def test_a_lost_event_is_no_success_whoever_wins() -> None:

@@ -233,6 +233,12 @@ def test_what_is_wrong_is_said_with_its_line(refusal, old, new, said):
             "not worse loses in at most 1, however many looks are made.",
         ),
         (
+            "ab: {analysis: {interval: 1, count: 2, inconclusiveLimit: 2, successCondition: error_rate < 1}}",
+            "4:61: strategy.ab.analysis.inconclusiveLimit: cannot be exceeded in 2 looks, so the analysis could pass "
+            "without any evidence\n  -> make it smaller than `count`, which counts inconclusive looks too: give more "
+            "looks for evidence to come",
+        ),
+        (
             "bandit: {interval: 1m, count: 3, minReward: 2, maxReward: 2}",
             "4:61: strategy.bandit.maxReward: is not above minReward, which is 2\n"
             "  -> give the least and the greatest label that there can be",
