@@ -169,9 +169,8 @@ def _weighed(command: Weighed, state: State, revision: int) -> State:
         raise _Refused(f"step {command.step + 1} is no bandit")
     if not step.least <= command.weight <= 100 - step.least:
         raise _Refused(f"weight {command.weight:g} is not within [{step.least:g}, {100 - step.least:g}] per cent")
-    result, reason = (command.result, command.reason) if command.format > 1 else _by_posterior(command, step)
-    contest = command.contest or rollout.contest
-    rollout = replace(rollout, measured=command.number, weight=command.weight, contest=contest, reason=reason)
+    result, reason = command.result, command.reason
+    rollout = replace(rollout, measured=command.number, weight=command.weight, contest=command.contest, reason=reason)
     if result is Result.SUCCESSFUL:
         return enter(state, rollout, rollout.step + 1, command.at_ms, revision)
     if result is Result.FAILED:
@@ -181,13 +180,6 @@ def _weighed(command: Weighed, state: State, revision: int) -> State:
     elif command.number >= step.count:
         rollout = paused(rollout, f"step {command.step + 1} is inconclusive after {command.number} looks: {reason}")
     return put(weigh(state, rollout, command.weight), rollout)
-
-
-def _by_posterior(command: Weighed, step: Explore) -> tuple[Result | None, str]:
-    """How bandits were decided in format 1; what stands in a log leads to what it led to then."""
-    won, lost = command.best >= step.confidence, command.best <= 1 - step.confidence
-    reason = f"the candidate is the better one with probability {command.best:.4g}"
-    return Result.SUCCESSFUL if won else Result.FAILED if lost else None, reason
 
 
 @_take.register

@@ -9,12 +9,11 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
-from msgspec.structs import replace
 
 from streamapp.act.analysis import Result
 from streamapp.act.contest import Contest
-from streamapp.act.formats import format_of
-from streamapp.act.steps import Explore, Step
+from streamapp.act.formats import FORMAT, format_of
+from streamapp.act.steps import Step
 from streamapp.errors import ControlError
 from streamapp.types import Tenant
 
@@ -26,7 +25,7 @@ class Command(Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower
     """id: unique. by: who sent it. at_ms: when, by the sender's clock, ms since the epoch; nothing depends on it, as
     folding takes the time at which the broker took the record. format: see `formats`."""
 
-    format: int = 1
+    format: int = FORMAT
     id: str
     by: str
     at_ms: Annotated[int, Meta(ge=0, le=_LATEST_MS)]
@@ -77,8 +76,7 @@ class Measured(Command, frozen=True, kw_only=True):
 
 class Weighed(Command, frozen=True, kw_only=True):
     """The leader drew new weights for a bandit. best: the probability that the candidate is the better one.
-    turn: the rollout's. contest: what it has come to. result: of the step, None while it goes on. Those of format 1
-    have neither."""
+    turn: the rollout's. contest: what it has come to. result: of the step, None while it goes on."""
 
     rollout: str
     turn: int
@@ -87,9 +85,9 @@ class Weighed(Command, frozen=True, kw_only=True):
     weight: float
     best: float
     evidence: Mapping[str, float]
-    contest: Contest | None = None
-    result: Result | None = None
-    reason: str = ""
+    contest: Contest
+    result: Result | None
+    reason: str
 
 
 class Advance(Command, frozen=True, kw_only=True):
@@ -158,9 +156,8 @@ _decoder: "msgspec.json.Decoder[AnyCommand]" = msgspec.json.Decoder(AnyCommand)
 
 
 def encode(command: Command) -> bytes:
-    """As JSON, in the oldest format that can say it: a newer command line ends no older workers without need."""
-    explores = isinstance(command, Start) and any(isinstance(step, Explore) for step in command.steps)
-    return msgspec.json.encode(replace(command, format=2 if explores or isinstance(command, Weighed) else 1))
+    """As JSON."""
+    return msgspec.json.encode(command)
 
 
 def decode(value: bytes) -> AnyCommand:

@@ -7,11 +7,8 @@ from msgspec import Meta, Struct
 
 from streamapp.errors import UnknownFormat
 
-FORMAT = 2
-"""The newest that this version knows; it knows all before it. What says no number is of format 1.
-
-2: a bandit is over when its contest says so, and not when its posterior does.
-"""
+FORMAT = 1
+"""The newest that this version knows; it knows all before it. What says no number is of format 1."""
 
 
 class _Head(Struct):

@@ -76,6 +76,4 @@ def what(command: AnyCommand) -> str:
 
 def why(command: AnyCommand) -> str:
     """On which grounds, with the numbers."""
-    if isinstance(command, Weighed) and command.format == 1:
-        return f"the candidate is the better one with probability {command.best:.4g}"
     return "" if isinstance(command, Declare) else command.reason

@@ -23,6 +23,7 @@ from streamapp.act.commands import (
     Weighed,
     decode,
 )
+from streamapp.act.contest import Contest
 from streamapp.act.state import State, owners_of
 from streamapp.act.steps import Analyse, Explore, SetShadow, SetWeight, Wait
 from streamapp.types import Tenant
@@ -72,7 +73,9 @@ def said(draw: Any, state: State) -> tuple[Any, dict[str, Any]]:
     if kind is Measured:
         return kind, {**at, **number, "result": draw(st.sampled_from(list(Result))), "reason": ""}
     if kind is Weighed:
-        return kind, {**at, **number, "weight": 50.0, "best": 0.5, "result": draw(st.sampled_from([None, *Result]))}
+        result = draw(st.sampled_from([None, *Result]))
+        said = {"weight": 50.0, "best": 0.5, "contest": Contest(), "result": result, "reason": ""}
+        return kind, {**at, **number, **said}
     if kind is Advance:
         return kind, at
     return kind, {"rollout": rollout.id, **({"turn": rollout.turn} if kind in (Pause, Resume) else {})}
