@@ -193,16 +193,24 @@ class Hand:
         self._running = asyncio.create_task(self.duty.run())
         return self
 
+    async def leave(self) -> None:
+        """End in order."""
+        await self._stop()
+        await self.duty.leave()
+
     async def die(self) -> None:
         """End without a word."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+        await self._stop()
         following = self.duty._following
         if following is not None:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
         await self.enforcer.close()
+
+    async def _stop(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
 
     async def until(self, true: Callable[[], bool], within_s: float = 10.0) -> None:
         """Return once something holds."""

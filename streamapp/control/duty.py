@@ -129,9 +129,10 @@ class ControlDuty:
         return self._leads()
 
     async def join(self) -> None:
-        """Return once everything that the log asks for is in force here.
+        """Return once every key is answered here as the log asks for.
 
-        Raises `ControlError` if the log is not readable or asks for what cannot be served.
+        Raises `ControlError` if the log is not readable, or a variant that answers cannot be served. One that answers
+        nobody is loaded beside; what cannot be had of it is reported and tried again as in any running worker.
         """
         # 1. From the latest snapshot on; without one from the beginning.
         snapshot = (await self._snapshots.load()).get(STATE_KEY)
@@ -143,11 +144,11 @@ class ControlDuty:
         # 2. What this worker's own file says, if that is new.
         if self.state.declared != self._declared:
             await self._declare()
-        # 3. The version of every variant, loaded.
+        # 3. The version of every variant that answers, loaded.
         self._joined = True
         self._aim()
         await self._unless_it_ends(self._enforcer.settled())
-        for failed in self._enforcer.failed:
+        for failed in self._enforcer.missing:
             raise ControlError(f"variant {failed.variant} is to serve what cannot be had here: {failed.reason}")
 
     async def run(self) -> None:

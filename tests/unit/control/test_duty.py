@@ -7,7 +7,7 @@ import pytest
 
 from streamapp.act.commands import Abort, Aliased, Declare, DeclaredVariant, Deploy, Start, encode
 from streamapp.act.state import Promotion
-from streamapp.act.steps import Analyse, SetWeight, Step, Wait
+from streamapp.act.steps import Analyse, SetShadow, SetWeight, Step, Wait
 from streamapp.control.client import ControlClient, new_id
 from streamapp.errors import ControlError, IntegrityError, RegistryForbidden, RegistryUnavailable, StreamappError
 from streamapp.types import Tenant
@@ -315,6 +315,52 @@ async def test_a_worker_that_cannot_have_what_serves_does_not_start(ground, hand
         with pytest.raises(ControlError, match="champion-canary is to serve what cannot be had here: version 2"):
             await late.start()
         await late.die()
+
+
+@pytest.mark.parametrize("steps", [(SetWeight(0), Wait()), (SetShadow(100), Wait())])
+async def test_a_worker_starts_without_a_version_that_answers_nobody_and_has_it_later(ground, hands, steps):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", *steps)
+        await hands[0].until(lambda: client.state.rollouts["scorer"].step == 1)
+        hands[0].leads = False
+        late = Hand(ground, TWO_MODELS)
+        late.shelf.away.add("2")
+        await late.start()
+        assert late.shelf.versions["champion-canary"] == ""
+        assert late.shelf.served[-1].router.shadows == (0, 0, 0, 0)
+        await late.until(lambda: bool(late.enforcer.failed))
+        assert late.duty.revision < client.state.revision
+        late.shelf.away.clear()
+        await late.until(lambda: late.duty.revision == client.state.revision)
+        assert late.shelf.versions["champion-canary"] == "2"
+        assert late.shelf.served[-1].router.shadows == client.state.plan().shadows
+    await late.die()
+
+
+async def test_a_candidate_that_a_worker_cannot_have_when_it_starts_is_taken_back(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", Wait())
+        await hands[0].until(lambda: client.state.rollouts["scorer"].step == 0)
+        late = Hand(ground, TWO_MODELS)
+        late.shelf.torn.add("2")
+        await late.start()
+        await hands[0].until(lambda: client.state.rollouts["scorer"].over)
+        assert client.state.rollouts["scorer"].reason == (
+            f"worker {late.duty.name} cannot serve version 2: version 2 is torn"
+        )
+    await late.die()
+
+
+async def test_nobody_waits_for_a_worker_that_has_left(ground, hands):
+    slow = Hand(ground, TWO_MODELS)
+    slow.shelf.held["2"] = threading.Event()
+    await slow.start()
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground)
+        await slow.until(lambda: slow.duty.state.revision == client.state.revision)
+        await slow.leave()
+        await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
+    slow.shelf.held["2"].set()
 
 
 async def test_the_last_good_version_is_back_without_loading(ground, hands):
