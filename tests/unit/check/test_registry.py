@@ -74,12 +74,23 @@ def found(path: Path, state: State | None = None, services: Services | None = No
 
 def test_a_folder_is_looked_at_offline_and_says_what_it_holds(pipeline, put, registry):
     path = pipeline(*CONTROL)
+    Path(registry.url).mkdir()
     assert check_pipeline(path, offline=True)[-1] == Finding(
         Level.OK, "registry", f"{registry.url}: 0 versions of fraud"
     )
     put("2")
     registry.point("fraud", "challenger", "2", "ana")
     assert found(path) == [("ok", "registry", f"{registry.url}: 1 version of fraud, challenger -> 2")]
+
+
+def test_a_folder_that_is_not_there_is_a_warning_and_an_error_for_what_it_should_hold(pipeline, registry):
+    path = pipeline(*CONTROL)
+    ((level, subject, message),) = found(path)
+    assert (level, subject) == ("warning", "registry")
+    assert message.startswith(f"registry {registry.url}: there is no such folder; mount it")
+    _, (level, subject, message) = found(path, promoted("2"))
+    assert (level, subject) == ("error", "registry fraud 2")
+    assert "there is no such folder" in message
 
 
 def test_without_control_nothing_is_said_of_it(pipeline):
