@@ -29,6 +29,7 @@ from streamapp.act.commands import (
 from streamapp.act.moves import begin, end, enter, paused, promoted, put, swap, weigh
 from streamapp.act.state import (
     ABORTED,
+    LOADING,
     PAUSED,
     PROGRESSING,
     PROMOTED,
@@ -38,7 +39,7 @@ from streamapp.act.state import (
     table_of,
     with_weights,
 )
-from streamapp.act.steps import Analyse, Explore, SetWeight, Step, Wait, check_steps
+from streamapp.act.steps import AT_ONCE, Analyse, Explore, Step, Wait, check_steps
 from streamapp.buckets import deal, redeal
 from streamapp.errors import ConfigError, ControlError
 from streamapp.types import NO_VARIANT, Int16, Tenant
@@ -207,7 +208,17 @@ def _resume(command: Resume, state: State, revision: int) -> State:
 @_take.register
 def _promote(command: Promote, state: State, revision: int) -> State:
     rollout = _under_way(state, command.rollout)
-    return end(state, rollout, PROMOTED, command.reason or f"promoted by {command.by}", revision)
+    reason = command.reason or f"promoted by {command.by}"
+    if rollout.step != LOADING:
+        return end(state, rollout, PROMOTED, reason, revision)
+    # What is skipped is the steps: a worker that has not loaded the candidate could not answer by it.
+    if rollout.steps == AT_ONCE:
+        again = f"; it is paused: resume it ({rollout.reason})" if rollout.status == PAUSED else ""
+        raise _Refused(
+            f"rollout {rollout.id} has no step left to skip, and waits until every worker has loaded it{again}"
+        )
+    skipped = replace(rollout, steps=AT_ONCE, status=PROGRESSING, turn=rollout.turn + 1, reason=reason)
+    return put(state, skipped)
 
 
 @_take.register
@@ -228,7 +239,7 @@ def _deploy(command: Deploy, state: State, revision: int) -> State:
     elif command.tenant == state.tenants[stable] and not state.weights[candidate]:
         raise _Refused(f"version {command.version} of `{command.model}` answers already")
     if command.tenant not in (state.tenants[stable], state.tenants[candidate]):
-        return begin(state, command, (SetWeight(100),), revision)
+        return begin(state, command, AT_ONCE, revision)
     state = promoted(state, command, revision)
     if command.tenant == state.tenants[candidate]:
         # The version that answered until now stays loaded, as it is the one to come back to.

@@ -105,7 +105,7 @@ class Resume(Command, frozen=True, kw_only=True):
 
 
 class Promote(Command, frozen=True, kw_only=True):
-    """Skip what is left: the candidate answers everything."""
+    """Skip what is left: the candidate answers everything, at once where every worker has loaded it, else then."""
 
     rollout: str
     reason: str = ""

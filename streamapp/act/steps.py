@@ -61,6 +61,8 @@ class Explore(Struct, frozen=True, tag="bandit"):
 
 Step = SetWeight | SetShadow | Wait | Analyse | Explore
 
+AT_ONCE: tuple[Step, ...] = (SetWeight(100),)
+"""Everything as soon as every worker has loaded the candidate."""
 _MOST_STEPS = 100
 
 

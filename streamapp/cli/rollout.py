@@ -172,7 +172,7 @@ def promote(
     pipeline: Pipeline = Path("pipeline.yaml"),
     output: HowPrinted = Output.TABLE,
 ) -> None:
-    """Skip what is left: the candidate answers every key."""
+    """Skip the steps that are left: the candidate answers every key once every worker has loaded it."""
     _change("promote", context, overrides, model, reason, pipeline, output)
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from streamapp.act.commands import Declare, DeclaredVariant, Promote, Start
+from streamapp.act.commands import Advance, Declare, DeclaredVariant, Promote, Start
+from streamapp.act.state import LOADING
 from streamapp.act.steps import Wait
 from streamapp.check.control import compare
 from streamapp.check.control_topics import topic_finding
@@ -105,6 +106,11 @@ def log() -> MemoryLog:
     return log
 
 
+def promote(log: MemoryLog) -> None:
+    assert log.write(Advance, rollout="c1", turn=0, step=LOADING) is None
+    assert log.write(Promote, rollout="c1") is None
+
+
 def told(log: MemoryLog, declared: dict[str, DeclaredVariant]) -> list[tuple[str, str, str]]:
     return [(each.level.value, each.subject, each.message) for each in compare(log.state, declared)]
 
@@ -116,7 +122,7 @@ def test_an_empty_log():
 
 
 def test_what_the_log_has_put_in_force_is_told_beside_the_file(log):
-    assert log.write(Promote, rollout="c1") is None
+    promote(log)
     assert told(log, variants("1")) == [
         ("ok", "control champion", "fraud 2 by the control log, which goes before the file's 1"),
         ("ok", "control champion-canary", "fraud 1, by the control log and by the file"),
@@ -124,7 +130,7 @@ def test_what_the_log_has_put_in_force_is_told_beside_the_file(log):
 
 
 def test_a_changed_file_takes_over_and_that_is_a_warning(log):
-    assert log.write(Promote, rollout="c1") is None
+    promote(log)
     ((level, subject, message),) = told(log, variants("3"))
     assert (level, subject) == ("warning", "control fraud")
     assert message == (

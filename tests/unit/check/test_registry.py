@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from streamapp.act.commands import Declare, DeclaredVariant, Promote, Start
-from streamapp.act.state import State
-from streamapp.act.steps import Wait
+from streamapp.act.commands import Advance, Declare, DeclaredVariant, Start
+from streamapp.act.state import LOADING, State
+from streamapp.act.steps import SetWeight
 from streamapp.check import Finding, Level, check_pipeline
 from streamapp.check.features import Services
 from streamapp.check.registry import check_registry
@@ -58,9 +58,9 @@ def promoted(version: str) -> State:
     log = MemoryLog()
     slots = {name: DeclaredVariant("champion", "fraud", "1", 1.0, 0.0) for name in ("champion", "champion-canary")}
     assert log.write(Declare, expects=0, variants=slots) is None
-    said = {"model": "fraud", "version": version, "tenant": Tenant("champion", version), "steps": (Wait(),)}
+    said = {"model": "fraud", "version": version, "tenant": Tenant("champion", version), "steps": (SetWeight(100),)}
     assert log.write(Start, expects=1, **said) is None
-    assert log.write(Promote, rollout="c1") is None
+    assert log.write(Advance, rollout="c1", turn=0, step=LOADING) is None
     return log.state
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from streamapp.act.commands import Abort, Aliased, Declare, DeclaredVariant, Deploy, Start, encode
+from streamapp.act.commands import Abort, Aliased, Declare, DeclaredVariant, Deploy, Promote, Start, encode
 from streamapp.act.state import Promotion
 from streamapp.act.steps import Analyse, SetShadow, SetWeight, Step, Wait
 from streamapp.control.client import ControlClient, new_id
@@ -93,6 +93,34 @@ async def test_a_version_that_one_worker_cannot_load_is_taken_back(ground, hands
     assert reason == f"worker {broken.duty.name} cannot serve version 2: version 2 is torn"
     for hand in hands:
         await hand.until(lambda hand=hand: hand.shelf.versions["champion-canary"] == "")
+
+
+async def test_promoting_skips_no_worker_that_loads_it_still(ground, hands):
+    leader, slow = hands
+    slow.shelf.held["2"] = threading.Event()
+    async with ControlClient(ground.topic) as client:
+        rollout = await start(client, ground)
+        await leader.until(lambda: leader.shelf.versions["champion-canary"] == "2")
+        assert not (await client.send(Promote(id=new_id(), by="ann", at_ms=0, rollout=rollout))).refusal
+        # The leader looks several times meanwhile.
+        await start(client, ground, "5", model="else")
+        assert client.state.rollouts["scorer"].status == "progressing"
+        slow.shelf.held["2"].set()
+        for hand in hands:
+            await hand.until(lambda hand=hand: hand.shelf.versions["champion"] == "2")
+
+
+async def test_what_was_promoted_and_cannot_be_loaded_is_taken_back(ground, hands):
+    leader, broken = hands
+    broken.shelf.held["2"] = threading.Event()
+    broken.shelf.torn.add("2")
+    async with ControlClient(ground.topic) as client:
+        rollout = await start(client, ground)
+        await client.send(Promote(id=new_id(), by="ann", at_ms=0, rollout=rollout))
+        broken.shelf.held["2"].set()
+        await leader.until(lambda: client.state.rollouts["scorer"].over)
+        assert client.state.rollouts["scorer"].reason.endswith("cannot serve version 2: version 2 is torn")
+    assert {hand.shelf.versions["champion"] for hand in hands} == {""}
 
 
 async def test_a_version_that_the_registry_does_not_give_now_is_tried_again_while_it_is_wanted(ground, hands):
