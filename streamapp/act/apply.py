@@ -35,6 +35,7 @@ from streamapp.act.state import (
     PROMOTED,
     Rollout,
     State,
+    digest_of,
     owners_of,
     table_of,
     with_weights,
@@ -43,6 +44,9 @@ from streamapp.act.steps import AT_ONCE, Analyse, Explore, Step, Wait, check_ste
 from streamapp.buckets import deal, redeal
 from streamapp.errors import ConfigError, ControlError
 from streamapp.types import NO_VARIANT, Int16, Tenant
+
+MOST_REPLACED = 256
+"""How many older pipeline files are known as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,11 @@ def _declare(command: Declare, state: State, revision: int) -> State:
             f"the variants were declared at {state.declaration}, not at {command.expects}: somebody was faster, or "
             "this was sent before"
         )
+    if state.has_replaced(declared) and not command.again:
+        raise _Refused(
+            "these variants were declared before and replaced since: the pipeline file is an older one. To go back to "
+            "it all the same: streamapp rollout declare"
+        )
     for name, variant in declared.items():
         if variant.wiring not in declared:
             raise _Refused(f"variant `{name}` is wired like `{variant.wiring}`, which is not declared")
@@ -98,6 +107,7 @@ def _declare(command: Declare, state: State, revision: int) -> State:
     return State(
         declared=declared,
         declaration=revision,
+        replaced=_replaced(state, declared),
         tenants={name: Tenant(v.wiring) if name in fresh else state.tenants[name] for name, v in declared.items()},
         weights=weights,
         shadows={name: v.shadow if name in fresh else state.shadows[name] for name, v in declared.items()},
@@ -106,6 +116,13 @@ def _declare(command: Declare, state: State, revision: int) -> State:
         promotions={model: each for model, each in state.promotions.items() if model not in changed},
         table=table_of(owners),
     )
+
+
+def _replaced(state: State, declared: dict[str, DeclaredVariant]) -> tuple[str, ...]:
+    """The latest of what was in force before `declared` is."""
+    now, before = digest_of(declared), digest_of(state.declared)
+    older = [digest for digest in state.replaced if digest not in (now, before)]
+    return (*older, before)[-MOST_REPLACED:] if state.declared else ()
 
 
 def _of(declared: dict[str, DeclaredVariant], model: str) -> list[object]:

@@ -36,10 +36,12 @@ class DeclaredVariant(Struct, frozen=True):
 
 class Declare(Command, frozen=True, kw_only=True):
     """What the pipeline file says, written by a worker that starts. A model whose variants have changed there starts
-    from the file's words again. expects: the revision of the declaration that the sender saw, 0 without one."""
+    from the file's words again. expects: the revision of the declaration that the sender saw, 0 without one. again: a
+    person says so; variants that were replaced before come back only then."""
 
     expects: int
     variants: dict[str, DeclaredVariant]
+    again: bool = False
 
 
 class Start(Command, frozen=True, kw_only=True):

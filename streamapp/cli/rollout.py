@@ -190,6 +190,23 @@ def abort(
 
 
 @app.command()
+def declare(
+    context: typer.Context,
+    overrides: Overrides,
+    pipeline: Pipeline = Path("pipeline.yaml"),
+    output: HowPrinted = Output.TABLE,
+) -> None:
+    """Put the variants of this pipeline file in force, also where a newer file has replaced them. A worker that starts
+    does so by itself for a file that is new."""
+    from streamapp.config.load import load_pipeline
+    from streamapp.rollout.run import declare as run
+
+    settings = load_pipeline(pipeline, overrides)
+    reach = _reach(context, settings, pipeline)
+    raise typer.Exit(asyncio.run(run(reach, settings, as_json=output is Output.JSON)))
+
+
+@app.command()
 def history(
     context: typer.Context,
     overrides: Overrides,

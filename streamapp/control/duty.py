@@ -18,6 +18,7 @@ from streamapp.control.enforce import Enforcer
 from streamapp.control.fleet import Fleet
 from streamapp.control.fold import Entry, Fold
 from streamapp.control.noting import Notes, Noting
+from streamapp.control.overlap import with_versions
 from streamapp.errors import ControlError, DependencyError
 from streamapp.protocols import Clock
 
@@ -210,15 +211,23 @@ class ControlDuty:
 
     def _aim(self) -> None:
         """Let what serves and what is gathered follow the state."""
-        self._enforcer.aim(self.state.plan())
+        self._enforcer.aim(with_versions(self.state.plan(), self.state.declared, self._declared))
         self._witness.begin(self.state)
 
     async def _declare(self) -> None:
-        expects = self.state.declaration
-        command = Declare(**self._signed(), expects=expects, variants=self._declared)
-        refusal = (await self._send(command)).refusal
-        if self.state.declared == self._declared:
-            return
+        if not self.state.has_replaced(self._declared):
+            expects = self.state.declaration
+            command = Declare(**self._signed(), expects=expects, variants=self._declared)
+            refusal = (await self._send(command)).refusal
+            if self.state.declared == self._declared:
+                return
+        # Not written to the log: a worker of an older deployment may be started over and over.
+        if self.state.has_replaced(self._declared):
+            raise ControlError(
+                "the variants of this worker's pipeline file were in force, and those of another file since revision "
+                f"{self.state.declaration} of the control log (streamapp rollout history): start it with that file. To "
+                "go back to this one: streamapp rollout declare --pipeline FILE, then start the workers with it"
+            )
         if set(self.state.tenants) != set(self._declared):
             raise ControlError(f"the pipeline file has other variants than the control log keeps: {refusal}")
         log.warning("the pipeline file's variants are not taken over: %s", refusal)

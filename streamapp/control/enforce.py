@@ -5,6 +5,7 @@
 2. What is missing is loaded beside, in a thread of its own, and put in force then.
 3. What cannot be loaded is remembered and reported, and everything that serves stays as it was. What is only not to be
    had at the moment, as the registry does not answer, is tried again for as long as it is wanted.
+4. What this worker's pipeline file does not have is reported likewise, and the rest is followed.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from streamapp.act.report import Failed
+from streamapp.control.overlap import followed, unknown_to
 from streamapp.errors import Disposition, StreamappError
 from streamapp.protocols import Serving
 from streamapp.serving import in_thread
@@ -82,9 +84,12 @@ class Enforcer:
         in_force: Mapping[str, Tenant],
         retry_s: float = RETRY_S,
     ) -> None:
-        """retry_s: the pause before the second try of what is not to be had at the moment; each is twice as long."""
+        """in_force: every variant of the pipeline, wired as itself. retry_s: the pause before the second try of what is
+        not to be had at the moment; each is twice as long."""
         self._builder, self._serve, self._retry_s = builder, serve, retry_s
         self._in_force = dict(in_force)
+        self._slots = {slot: tenant.wiring for slot, tenant in in_force.items()}
+        self._unknown: Mapping[str, Tenant] = {}
         self._wanted: ServingPlan | None = None
         self._served: ServingPlan | None = None
         self._failed: dict[tuple[str, Tenant], str] = {}
@@ -101,9 +106,10 @@ class Enforcer:
     @property
     def failed(self) -> tuple[Failed, ...]:
         """What the newest plan asks for and cannot be had, or has broken since."""
+        unknown = {place: _unknown(*place) for place in self._unknown.items()}
         asked = self._wanted.tenants if self._wanted is not None else {}
         broken = {place: reason for place in asked.items() if (reason := self._builder.broken(place[1]))}
-        return tuple(Failed(*place, reason) for place, reason in {**broken, **self._failed}.items())
+        return tuple(Failed(*place, reason) for place, reason in {**unknown, **broken, **self._failed}.items())
 
     @property
     def missing(self) -> tuple[Failed, ...]:
@@ -112,8 +118,15 @@ class Enforcer:
         return tuple(Failed(*place, reason) for place, reason in self._failed.items() if place[0] in needed)
 
     def aim(self, plan: ServingPlan) -> None:
-        """From now on `plan` is wanted."""
-        self._wanted = plan
+        """From now on `plan` is wanted.
+
+        Raises `ControlError` where keys are answered by what this worker cannot know, and nothing is in force yet.
+        """
+        unknown = unknown_to(self._slots, plan)
+        if unknown and unknown != self._unknown:
+            log.warning("%s", "; ".join(_unknown(*place) for place in unknown.items()))
+        self._unknown = unknown
+        self._wanted = plan = followed(plan, self._slots, self._served)
         asked = set(plan.tenants.items())
         self._failed = {place: reason for place, reason in self._failed.items() if place in asked}
         self._enforce(plan)
@@ -194,9 +207,17 @@ class Enforcer:
                 self._serve(self._builder.build(possible))
                 self._served, self._in_force, self._tidy = possible, dict(possible.tenants), False
             self._answers = plan.revision
-            if self._in_force == plan.tenants:
+            if self._in_force == plan.tenants and not self._unknown:
                 self.revision = plan.revision
         self._changed.set()
+
+
+def _unknown(variant: str, tenant: Tenant) -> str:
+    wired = "" if tenant.wiring == variant else f", wired like `{tenant.wiring}`,"
+    return (
+        f"variant `{variant}`{wired} is not in this worker's pipeline file: its keys are answered as before; start "
+        "the worker with the declared file"
+    )
 
 
 def _alike(plan: ServingPlan, other: ServingPlan | None) -> bool:

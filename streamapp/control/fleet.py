@@ -35,10 +35,12 @@ class Fleet:
 
     def failed(self, state: State, rollout: Rollout) -> str:
         """Why a worker cannot serve the rollout's candidate as it is now; "" if none says so."""
-        tenant = state.tenants[rollout.candidate]
+        wanted = state.tenants[rollout.candidate]
+        place = rollout.candidate, wanted.wiring, state.version_of(wanted)
         for report in self._alive():
             for each in report.failed:
-                if (each.variant, each.tenant) == (rollout.candidate, tenant):
+                wiring = each.tenant.wiring
+                if wiring == wanted.wiring and (each.variant, wiring, state.version_of(each.tenant)) == place:
                     return f"worker {report.worker} cannot serve version {rollout.version}: {each.reason}"
         return ""
 

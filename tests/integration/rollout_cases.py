@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 
 import numpy as np
 
@@ -85,6 +86,38 @@ class RolloutCases:
 
 class AllRolloutCases(RolloutCases):
     """These too, where there is time for them."""
+
+    async def test_a_file_with_one_more_variant_is_deployed_worker_by_worker(self, ground: Field) -> None:
+        older, newer = ground.pipeline, ground.with_one_more()
+        old = await ground.started(2)
+        async with ground.feeding(400), ground.control() as client:
+            ground.pipeline = newer
+            new = await ground.started(1)
+            # 1. Who has the older file goes on, and says what it lacks.
+            for worker in old:
+                await ground.until_said(worker, "variant `extra` is not in this worker's pipeline file")
+            # 2. One of them is started again meanwhile, and does not win.
+            ground.pipeline = older
+            again = ground.start()
+            assert await asyncio.to_thread(again.wait, 30)
+            assert again.exit_status == 1
+            assert "go back to this one: streamapp rollout declare --pipeline FILE" in ground.said(again)
+            # 3. They are replaced.
+            ground.pipeline = newer
+            assert await asyncio.to_thread(old[0].stop) == 0
+            new += await ground.started(1)
+            assert await asyncio.to_thread(old[1].stop) == 0
+            assert list(client.state.declared) == ["champion", "extra", "champion-canary", "extra-canary"]
+            assert [type(entry.command).__name__ for entry in client.entries] == ["Declare", "Declare"]
+        before = ground.fed
+        async with ground.feeding(400):
+            await asyncio.sleep(1.0)
+        answers = await ground.answers()
+        assert answers.dead == []
+        late = Counter(v["model_version"] for _, v in answers.predictions if int(v["id"][1:]) >= before)
+        assert late.keys() == {"1", "7"}
+        assert 0.35 < late["7"] / late.total() < 0.65
+        assert not any("is not in this worker's" in ground.said(worker) for worker in new)
 
     async def test_when_the_leader_is_killed_another_goes_on(self, ground: Field) -> None:
         ground.put("2")

@@ -317,6 +317,20 @@ def test_a_changed_file_starts_its_model_anew_and_leaves_the_others(log):
     assert "scorer" not in log.state.rollouts
 
 
+def test_an_older_file_comes_back_only_when_somebody_says_so(log):
+    newer = {**CANARY, "other": DeclaredVariant("other", "else", "1", 1.0, 0.0)}
+    assert log.write(Declare, expects=1, variants=newer) is None
+    older = dict(reversed(CANARY.items()))
+    assert "the pipeline file is an older one" in reason(log.write(Declare, expects=2, variants=older))
+    assert log.state.declared == newer
+    assert log.write(Declare, expects=2, variants=older, again=True) is None
+    assert log.state.declared == CANARY
+    # Now the other one is older.
+    assert "an older one" in reason(log.write(Declare, expects=4, variants=newer))
+    assert log.write(Declare, expects=4, variants={"champion": CANARY["champion"]}) is None
+    assert len(log.state.replaced) == 2
+
+
 def test_a_file_that_changes_under_a_rollout_is_refused(log):
     at_step(log, *STEPS)
     changed = {"champion": DeclaredVariant("champion", "scorer", "9", 1.0, 0.0)}

@@ -121,6 +121,14 @@ def test_an_empty_log():
     ]
 
 
+def test_a_file_that_was_replaced_starts_no_worker(log):
+    promote(log)
+    assert log.write(Declare, expects=1, variants=variants("3")) is None
+    ((level, subject, message),) = told(log, variants("1"))
+    assert (level, subject) == ("error", "control")
+    assert message.startswith("the file's variants were in force and were replaced by those of another file")
+
+
 def test_what_the_log_has_put_in_force_is_told_beside_the_file(log):
     promote(log)
     assert told(log, variants("1")) == [

@@ -429,6 +429,67 @@ async def test_a_pipeline_file_with_other_variants_is_refused_under_a_rollout(gr
         await Hand(ground, {"champion": CANARY["champion"]}).start()
 
 
+NEWER = {**TWO_MODELS, "third": DeclaredVariant("third", "new", "1", 2.0, 0.0)}
+
+
+async def test_a_worker_with_an_older_file_follows_what_it_knows_until_it_is_replaced(ground, hands):
+    old = hands[1]
+    async with ControlClient(ground.topic) as client:
+        rollout = await start(client, ground, "2", SetWeight(50), Wait())
+        await old.until(lambda: old.duty.state.weights["champion-canary"] > 0)
+        before = old.shelf.served[-1].router.owners
+        new = await Hand(ground, NEWER).start()
+        assert client.state.declared == NEWER
+        await old.until(lambda: bool(old.enforcer.failed))
+        (failed,) = old.enforcer.failed
+        assert (failed.variant, failed.tenant) == ("third", Tenant("third"))
+        assert failed.reason.startswith("variant `third` is not in this worker's pipeline file: its keys are answered")
+        # What the worker knows it follows, by the newest revision.
+        await client.send(Abort(id=new_id(), by="ann", at_ms=0, rollout=rollout))
+        await old.until(lambda: old.shelf.versions["champion-canary"] == "")
+        plan, theirs = old.shelf.served[-1].router, client.state.plan()
+        assert list(plan.tenants) == list(TWO_MODELS)
+        kept = theirs.owners == list(theirs.tenants).index("third")
+        assert kept.sum() == 5_000
+        assert (plan.owners[kept] == before[kept]).all()
+        assert (plan.owners[~kept] == theirs.owners[~kept]).all()
+        assert old.duty.revision < client.state.revision == new.duty.revision
+    await new.die()
+
+
+async def test_an_older_file_does_not_win_again_and_leaves_no_trace(ground, hands):
+    new = await Hand(ground, NEWER).start()
+    written = len(ground.topic.records)
+    old = Hand(ground, TWO_MODELS)
+    with pytest.raises(ControlError, match=r"those of another file since revision 2 .* streamapp rollout declare"):
+        await old.start()
+    await old.die()
+    assert len(ground.topic.records) == written
+    async with ControlClient(ground.topic) as client:
+        back = Declare(id="b", by="ann", at_ms=0, expects=2, variants=TWO_MODELS, again=True)
+        assert not (await client.send(back)).refusal
+    old = await Hand(ground, TWO_MODELS).start()
+    await new.until(lambda: new.duty.revision == old.duty.revision == 3)
+    with pytest.raises(ControlError, match="since revision 3"):
+        await Hand(ground, NEWER).start()
+    for hand in (old, new):
+        await hand.die()
+
+
+async def test_a_version_that_a_newer_file_gives_is_not_the_older_file_s_own(ground, hands):
+    """It was rolled out, and then written into the file, as one does to keep it."""
+    old = hands[1]
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(100))
+        await old.until(lambda: old.shelf.versions["champion"] == "2")
+        scorer = {name: DeclaredVariant("champion", "scorer", "2", each.weight, 0.0) for name, each in CANARY.items()}
+        new = await Hand(ground, {**TWO_MODELS, **scorer}).start()
+        await old.until(lambda: old.duty.revision == client.state.revision)
+        assert old.shelf.versions["champion"] == "2"
+        assert new.shelf.versions["champion"] == ""
+    await new.die()
+
+
 async def test_a_declaration_that_was_sent_before_is_refused(ground, hands):
     value = encode(Declare(id="d", by="ann", at_ms=0, expects=0, variants=CANARY))
     await ground.topic.append(value)
