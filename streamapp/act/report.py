@@ -42,5 +42,5 @@ def decode_report(value: bytes) -> Report:
     """Raises `ControlError` for what is none that this version knows."""
     try:
         return msgspec.json.decode(value, type=Report)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ControlError(f"not a report of this version of streamapp: {error}") from error

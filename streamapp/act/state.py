@@ -168,5 +168,5 @@ def decode_state(value: bytes) -> State:
     """Raises `ControlError` for what is none that this version knows."""
     try:
         return msgspec.json.decode(value, type=State)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ControlError(f"not a control state of this version of streamapp: {error}") from error

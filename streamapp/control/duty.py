@@ -138,7 +138,7 @@ class ControlDuty:
         # 1. From the latest snapshot on; without one from the beginning.
         snapshot = (await self._snapshots.load()).get(STATE_KEY)
         if snapshot is not None:
-            self._fold = Fold(decode_state(snapshot))
+            self._fold = Fold(_state_of(snapshot))
         caught_up = asyncio.Event()
         self._following = asyncio.create_task(self._log.follow(self.state.revision, self._take, caught_up))
         await self._unless_it_ends(caught_up.wait())
@@ -326,6 +326,15 @@ class ControlDuty:
 
     def _signed(self) -> dict[str, Any]:
         return {"id": new_id(), "by": self.name, "at_ms": self._clock.now_ms()}
+
+
+def _state_of(snapshot: bytes) -> State:
+    """The state that was saved; the one before any command where that cannot be read, as the log has it all."""
+    try:
+        return decode_state(snapshot)
+    except ControlError as error:
+        log.warning("the control log is read from its beginning, as the saved state cannot be: %s", error)
+        return State()
 
 
 def _keep(fleet: Fleet, key: str, at_ms: int, value: bytes) -> None:

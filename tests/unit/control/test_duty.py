@@ -334,6 +334,17 @@ async def test_whoever_joins_late_serves_the_same_from_a_snapshot(ground, hands)
         await late.die()
 
 
+@pytest.mark.parametrize("damaged", [b"\x00", b"", b'{"revision": "7"}', b'{"x": ' + b"[" * 100_000])
+async def test_a_saved_state_that_cannot_be_read_is_made_anew_from_the_log(ground, hands, damaged):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(30), Wait())
+        await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
+        ground.snapshots.kept["state"] = damaged
+        late = await Hand(ground, TWO_MODELS).start()
+        assert late.duty.state == client.state
+        await late.die()
+
+
 async def test_a_worker_that_cannot_have_what_serves_does_not_start(ground, hands):
     async with ControlClient(ground.topic) as client:
         await start(client, ground)
