@@ -256,6 +256,7 @@ class ControlDuty:
         report = Report(
             worker=self.name,
             revision=self._enforcer.revision,
+            read=self.state.revision,
             failed=self._enforcer.failed,
             seen=dict(self._witness.seen()),
             leaving=leaving,

@@ -41,6 +41,10 @@ class Builder(Protocol):
         """Why it broke on trial, "" if it did not."""
         ...
 
+    def forgive(self, tenant: Tenant) -> None:
+        """Forget that it broke."""
+        ...
+
     def load(self, tenant: Tenant) -> None:
         """Make it so. Blocking. Raises a `StreamappError` that says what is wrong with it."""
         ...
@@ -126,7 +130,10 @@ class Enforcer:
         if unknown and unknown != self._unknown:
             log.warning("%s", "; ".join(_unknown(*place) for place in unknown.items()))
         self._unknown = unknown
-        self._wanted = plan = followed(plan, self._slots, self._served)
+        before, plan = self._wanted, followed(plan, self._slots, self._served)
+        self._wanted = plan
+        for variant in _tried_anew(plan, before):
+            self._builder.forgive(plan.tenants[variant])
         asked = set(plan.tenants.items())
         self._failed = {place: reason for place, reason in self._failed.items() if place in asked}
         self._enforce(plan)
@@ -210,6 +217,14 @@ class Enforcer:
             if self._in_force == plan.tenants and not self._unknown:
                 self.revision = plan.revision
         self._changed.set()
+
+
+def _tried_anew(plan: ServingPlan, before: ServingPlan | None) -> list[str]:
+    """Variants that are to serve something else than before, or the same by a new command."""
+    if before is None:
+        return list(plan.tenants)
+    fresh = plan.trials - before.trials
+    return [name for name, tenant in plan.tenants.items() if name in fresh or before.tenants.get(name) != tenant]
 
 
 def _unknown(variant: str, tenant: Tenant) -> str:

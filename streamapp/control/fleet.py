@@ -34,10 +34,14 @@ class Fleet:
         return tuple(each.worker for each in self._alive() if each.revision < revision)
 
     def failed(self, state: State, rollout: Rollout) -> str:
-        """Why a worker cannot serve the rollout's candidate as it is now; "" if none says so."""
+        """Why a worker cannot serve the rollout's candidate as it is now; "" if none says so. What one said before it
+        knew of the rollout is about an earlier one."""
         wanted = state.tenants[rollout.candidate]
         place = rollout.candidate, wanted.wiring, state.version_of(wanted)
+        begun = state.models[rollout.model]
         for report in self._alive():
+            if report.read is not None and report.read < begun:
+                continue
             for each in report.failed:
                 wiring = each.tenant.wiring
                 if wiring == wanted.wiring and (each.variant, wiring, state.version_of(each.tenant)) == place:

@@ -157,6 +157,24 @@ async def test_a_version_that_breaks_while_it_answers_is_taken_back(ground, hand
         assert client.state.rollouts["scorer"].reason.endswith("cannot serve version 2: it broke")
 
 
+async def test_a_version_that_broke_is_tried_again_by_a_new_command(ground, hands):
+    leader, worker = hands
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(100))
+        await leader.until(lambda: client.state.rollouts["scorer"].status == "promoted")
+        said = {"model": "scorer", "version": "1", "tenant": Tenant("champion")}
+        await client.send(Deploy(id=new_id(), by="ann", at_ms=0, expects=client.state.models["scorer"], **said))
+        # It stays in the canary's place all the time, as the version to come back to.
+        for attempt in range(2):
+            await start(client, ground)
+            await leader.until(lambda: client.state.weights["champion-canary"] > 0)
+            assert client.state.tenants["champion-canary"] == Tenant("champion", "2")
+            if attempt == 0:
+                worker.shelf.breaking.add("2")
+                await leader.until(lambda: client.state.rollouts["scorer"].over)
+        assert not client.state.rollouts["scorer"].over
+
+
 async def test_a_rollback_does_not_wait_for_another_models_loading(ground, hands):
     leader, slow = hands
     async with ControlClient(ground.topic) as client:
