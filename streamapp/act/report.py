@@ -24,12 +24,13 @@ class Seen(Struct, frozen=True):
 
 class Report(Struct, frozen=True, kw_only=True):
     """worker: one process, for its life. revision: the place in the log up to which it has everything in force. read:
-    up to which it has read, and `failed` is told; None if it does not say. seen: by model. leaving: it will not report
-    again."""
+    up to which it has read, and `failed` is told; None if it does not say. loading: something that is asked for there
+    is neither in force nor failed. seen: by model. leaving: it will not report again."""
 
     worker: str
     revision: int
     read: int | None = None
+    loading: bool = True
     failed: tuple[Failed, ...] = ()
     seen: dict[str, Seen] = {}
     leaving: bool = False

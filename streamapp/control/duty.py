@@ -257,6 +257,7 @@ class ControlDuty:
             worker=self.name,
             revision=self._enforcer.revision,
             read=self.state.revision,
+            loading=self._enforcer.loading,
             failed=self._enforcer.failed,
             seen=dict(self._witness.seen()),
             leaving=leaving,

@@ -116,6 +116,12 @@ class Enforcer:
         return tuple(Failed(*place, reason) for place, reason in {**unknown, **broken, **self._failed}.items())
 
     @property
+    def loading(self) -> bool:
+        """Whether something that the newest plan asks for is neither in force nor failed."""
+        asked = self._wanted.tenants if self._wanted is not None else {}
+        return any(self._in_force[place[0]] != place[1] and place not in self._failed for place in asked.items())
+
+    @property
     def missing(self) -> tuple[Failed, ...]:
         """What could not be loaded and is to answer keys by the newest plan, which is not in force without it."""
         needed = answering(self._wanted) if self._wanted is not None else frozenset()

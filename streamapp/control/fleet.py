@@ -30,8 +30,8 @@ class Fleet:
         self._newest_ms = max(self._newest_ms, at_ms)
 
     def waiting(self, revision: int) -> tuple[str, ...]:
-        """The workers alive that do not have `revision` in force yet."""
-        return tuple(each.worker for each in self._alive() if each.revision < revision)
+        """The workers alive that do not have `revision` in force yet; but for what they cannot have, see `failed`."""
+        return tuple(each.worker for each in self._alive() if each.revision < revision and not _done(each, revision))
 
     def failed(self, state: State, rollout: Rollout) -> str:
         """Why a worker cannot serve the rollout's candidate as it is now; "" if none says so. What one said before it
@@ -56,3 +56,8 @@ class Fleet:
     def _alive(self) -> list[Report]:
         since_ms = self._newest_ms - self._silent_ms
         return [kept.report for kept in self._kept.values() if kept.at_ms >= since_ms and not kept.report.leaving]
+
+
+def _done(report: Report, revision: int) -> bool:
+    """Whether the worker has done about `revision` what it can."""
+    return report.read is not None and report.read >= revision and not report.loading

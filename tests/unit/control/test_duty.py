@@ -408,6 +408,22 @@ async def test_a_candidate_that_a_worker_cannot_have_when_it_starts_is_taken_bac
     await late.die()
 
 
+async def test_what_one_worker_lacks_does_not_keep_another_model(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(100))
+        await hands[0].until(lambda: client.state.rollouts["scorer"].over)
+        said = {"model": "scorer", "version": "1", "tenant": Tenant("champion")}
+        await client.send(Deploy(id=new_id(), by="ann", at_ms=0, expects=client.state.models["scorer"], **said))
+        late = Hand(ground, TWO_MODELS)
+        late.shelf.torn.add("2")  # the version to come back to
+        await late.start()
+        await late.until(lambda: bool(late.enforcer.failed))
+        await start(client, ground, "5", model="else")
+        await late.until(lambda: late.shelf.versions["other-canary"] == "5")
+        await late.until(lambda: client.state.weights["other-canary"] > 0)
+    await late.die()
+
+
 async def test_nobody_waits_for_a_worker_that_has_left(ground, hands):
     slow = Hand(ground, TWO_MODELS)
     slow.shelf.held["2"] = threading.Event()
@@ -517,6 +533,16 @@ async def test_a_version_that_a_newer_file_gives_is_not_the_older_file_s_own(gro
         assert old.shelf.versions["champion"] == "2"
         assert new.shelf.versions["champion"] == ""
     await new.die()
+
+
+async def test_a_file_that_is_not_taken_over_does_not_answer(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground)
+        await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
+    scorer = {name: DeclaredVariant("champion", "scorer", "7", each.weight, 0.0) for name, each in CANARY.items()}
+    late = await Hand(ground, {**TWO_MODELS, **scorer}).start()
+    assert (late.duty.state.declared, late.shelf.versions["champion"]) == (TWO_MODELS, "1")
+    await late.die()
 
 
 async def test_a_declaration_that_was_sent_before_is_refused(ground, hands):

@@ -47,6 +47,20 @@ def test_what_is_not_the_candidate_does_not_count(log, tenant, variant):
     assert said(log, tenant, variant=variant) == ""
 
 
+@pytest.mark.parametrize(("read", "loading"), [(None, False), (1, False), (2, True)])
+def test_who_has_not_read_or_loaded_it_is_waited_for(read, loading):
+    fleet = Fleet(1.0)
+    fleet.take(Report(worker="w1", revision=1, read=read, loading=loading), 0)
+    assert fleet.waiting(2) == ("w1",)
+
+
+def test_who_lacks_something_else_is_not(log):
+    fleet = Fleet(1.0)
+    failed = (Failed("other", Tenant("other", "9"), "it is gone"),)
+    fleet.take(Report(worker="w1", revision=1, read=2, loading=False, failed=failed), 0)
+    assert (fleet.waiting(2), fleet.failed(log.state, log.state.rollouts["scorer"])) == ((), "")
+
+
 def test_who_is_silent_or_has_left_is_not_waited_for(log):
     fleet = Fleet(1.0)
     fleet.take(Report(worker="silent", revision=1), 0)
