@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from streamapp.act.bandit import Rewards
 from streamapp.act.commands import DeclaredVariant
-from streamapp.act.report import Seen
+from streamapp.act.report import Report, Seen, decode_report
 from streamapp.act.state import State
 from streamapp.control.duty import ControlDuty
 from streamapp.control.enforce import Enforcer
@@ -69,6 +69,9 @@ class MemoryReports:
         self._kept[key] = (self.now_ms, value)
         for follower in self._followers:
             follower(key, self.now_ms, value)
+
+    def latest(self, key: str) -> Report:
+        return decode_report(self._kept[key][1])
 
     async def follow(self, on_report: Callable[[str, int, bytes], None], caught_up: asyncio.Event) -> None:
         if self.failing:
@@ -140,6 +143,7 @@ class Eyes:
 
     def __init__(self) -> None:
         self.evidence: dict[str, float] = {"error_rate": 0.0}
+        self.looks = 0
 
     def begin(self, state: State) -> None:
         pass
@@ -148,6 +152,7 @@ class Eyes:
         return {}
 
     def merged(self, seen: Sequence[Seen]) -> tuple[Mapping[str, float], tuple[Rewards, Rewards]]:
+        self.looks += 1
         return self.evidence, (Rewards(0, 0, 0), Rewards(0, 0, 0))
 
 

@@ -72,7 +72,7 @@ def feasible(plan: ServingPlan, in_force: Mapping[str, Tenant], loaded: Callable
     for index, (variant, tenant) in enumerate(plan.tenants.items()):
         if loaded(tenant):
             continue
-        if variant in needed or variant not in in_force:
+        if variant in needed:
             return None
         tenants[variant], shadows[index] = in_force[variant], 0.0
     return replace(plan, tenants=tenants, shadows=tuple(shadows))

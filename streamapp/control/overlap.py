@@ -23,8 +23,9 @@ def with_versions(
 
     def named(tenant: Tenant) -> Tenant:
         their, our = theirs.get(tenant.wiring), ours.get(tenant.wiring)
-        differs = tenant.version is None and their is not None and our is not None and their.version != our.version
-        return Tenant(tenant.wiring, their.version) if differs and their is not None else tenant
+        if tenant.version is not None or their is None or our is None or their.version == our.version:
+            return tenant
+        return Tenant(tenant.wiring, their.version)
 
     return replace(plan, tenants={variant: named(tenant) for variant, tenant in plan.tenants.items()})
 
