@@ -13,7 +13,8 @@ from streamapp.types import Tenant
 from tests.integration.rollout_field import MODEL, Field
 from tests.onnx_models import onnx_model
 
-KILL = 9
+ENDS_WITHIN_S = 30.0
+"""How long a worker that is told to end may take, on a busy machine."""
 PATIENCE = 50
 """Looks that may be without evidence: a busy machine may answer nothing for longer than a look's interval."""
 
@@ -104,9 +105,9 @@ class AllRolloutCases(RolloutCases):
             assert "go back to this one: streamapp rollout declare --pipeline FILE" in ground.said(again)
             # 3. They are replaced.
             ground.pipeline = newer
-            assert await asyncio.to_thread(old[0].stop) == 0
+            assert await asyncio.to_thread(old[0].stop, grace_s=ENDS_WITHIN_S) == 0
             new += await ground.started(1)
-            assert await asyncio.to_thread(old[1].stop) == 0
+            assert await asyncio.to_thread(old[1].stop, grace_s=ENDS_WITHIN_S) == 0
             assert list(client.state.declared) == ["champion", "extra", "champion-canary", "extra-canary"]
             assert [type(entry.command).__name__ for entry in client.entries] == ["Declare", "Declare"]
         before = ground.fed
@@ -118,6 +119,27 @@ class AllRolloutCases(RolloutCases):
         assert late.keys() == {"1", "7"}
         assert 0.35 < late["7"] / late.total() < 0.65
         assert not any("is not in this worker's" in ground.said(worker) for worker in new)
+
+    async def test_a_worker_starts_while_the_registry_is_unmounted(self, ground: Field) -> None:
+        ground.put("2")
+        registry, elsewhere = ground.folder / "registry", ground.folder / "unmounted"
+        await ground.started(1)
+        async with ground.feeding(200), ground.control() as client:
+            await ground.roll_out(client, "2", SetWeight(0), Wait())
+            await ground.until(client, lambda r: r.step == 1)
+            registry.rename(elsewhere)
+            (late,) = await ground.started(1)
+            # It says so, and the leader takes back what nobody was answered by.
+            rollout = await ground.until(client, lambda r: r.over)
+            assert f"registry {registry}: there is no such folder; mount it" in rollout.reason
+            elsewhere.rename(registry)
+            await ground.roll_out(client, "2", SetWeight(100))
+            rollout = await ground.until(client, lambda r: r.over)
+            assert rollout.status == "promoted", rollout.reason
+            await ground.until_said(late, "Advance by leader")
+        answers = await ground.answers()
+        assert answers.dead == []
+        assert answers.unlawful(client.entries, ground.name) == []
 
     async def test_when_the_leader_is_killed_another_goes_on(self, ground: Field) -> None:
         ground.put("2")
