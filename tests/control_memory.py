@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamapp.act.commands import DeclaredVariant
-from streamapp.act.report import Seen
+from streamapp.act.report import Report, Seen, decode_report
 from streamapp.act.rewards import Rewards
 from streamapp.act.state import State
 from streamapp.control.duty import ControlDuty
@@ -73,6 +73,9 @@ class MemoryReports:
         for follower in self._followers:
             follower(key, self._stamp(), value)
 
+    def latest(self, key: str) -> Report:
+        return decode_report(self._kept[key][1])
+
     async def follow(self, on_report: Callable[[str, int, bytes], None], caught_up: asyncio.Event) -> None:
         if self.failing:
             self.failing -= 1
@@ -105,6 +108,9 @@ class Shelf:
 
     def broken(self, tenant: Tenant) -> str:
         return "it broke" if tenant.version in self.breaking else ""
+
+    def forgive(self, tenant: Tenant) -> None:
+        self.breaking.discard(tenant.version)
 
     def load(self, tenant: Tenant) -> None:
         if tenant.version in self.held:
@@ -140,6 +146,7 @@ class Eyes:
 
     def __init__(self) -> None:
         self.evidence: dict[str, float] = {"error_rate": 0.0}
+        self.looks = 0
 
     def begin(self, state: State) -> None:
         pass
@@ -148,6 +155,7 @@ class Eyes:
         return {}
 
     def merged(self, seen: Sequence[Seen]) -> tuple[Mapping[str, float], tuple[Rewards, Rewards]]:
+        self.looks += 1
         return self.evidence, (Rewards(0, 0, 0), Rewards(0, 0, 0))
 
 
@@ -209,16 +217,24 @@ class Hand:
         assert self._running is not None
         await self._running
 
+    async def leave(self) -> None:
+        """End in order."""
+        await self._stop()
+        await self.duty.leave()
+
     async def die(self) -> None:
         """End without a word."""
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+        await self._stop()
         following = self.duty._following
         if following is not None:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
         await self.enforcer.close()
+
+    async def _stop(self) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
 
     async def until(self, true: Callable[[], bool], within_s: float = 10.0) -> None:
         """Return once something holds."""

@@ -20,6 +20,8 @@ OPEN: Counter[str] = Counter()
 """File name -> how many models of it are open."""
 LOADED: Counter[str] = Counter()
 """File name -> how often it was loaded."""
+BROKEN: set[str] = set()
+"""File names of models that give the wrong shape from now on."""
 GATE = threading.Event()
 GATE.set()
 WAITING = threading.Event()
@@ -39,6 +41,8 @@ class Constant:
     def infer(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         if not self._open:
             raise RuntimeError(f"{self._name} was closed before its last batch")
+        if self._name in BROKEN:
+            return {"y": np.zeros((1, 7), np.float32)}
         return {"y": np.full((len(inputs["x"]), 1), self._score, np.float32)}
 
     def close(self) -> None:

@@ -29,19 +29,24 @@ from streamapp.act.commands import (
 from streamapp.act.moves import begin, end, enter, paused, promoted, put, swap, weigh
 from streamapp.act.state import (
     ABORTED,
+    LOADING,
     PAUSED,
     PROGRESSING,
     PROMOTED,
     Rollout,
     State,
+    digest_of,
     owners_of,
     table_of,
     with_weights,
 )
-from streamapp.act.steps import Analyse, Explore, SetWeight, Step, Wait, check_steps
+from streamapp.act.steps import AT_ONCE, Analyse, Explore, Step, Wait, check_steps
 from streamapp.buckets import deal, redeal
 from streamapp.errors import ConfigError, ControlError
 from streamapp.types import MOST_WEIGHT, NO_VARIANT, Int16, Tenant
+
+MOST_REPLACED = 256
+"""How many older pipeline files are known as such."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,11 @@ def _declare(command: Declare, state: State, revision: int) -> State:
             f"the variants were declared at {state.declaration}, not at {command.expects}: somebody was faster, or "
             "this was sent before"
         )
+    if state.has_replaced(declared) and not command.again:
+        raise _Refused(
+            "these variants were declared before and replaced since: the pipeline file is an older one. To go back to "
+            "it all the same: streamapp rollout declare"
+        )
     for name, variant in declared.items():
         if variant.wiring not in declared:
             raise _Refused(f"variant `{name}` is wired like `{variant.wiring}`, which is not declared")
@@ -104,6 +114,7 @@ def _declare(command: Declare, state: State, revision: int) -> State:
     return State(
         declared=declared,
         declaration=revision,
+        replaced=_replaced(state, declared),
         tenants={name: Tenant(v.wiring) if name in fresh else state.tenants[name] for name, v in declared.items()},
         weights=weights,
         shadows={name: v.shadow if name in fresh else state.shadows[name] for name, v in declared.items()},
@@ -112,6 +123,13 @@ def _declare(command: Declare, state: State, revision: int) -> State:
         promotions={model: each for model, each in state.promotions.items() if model not in changed},
         table=table_of(owners),
     )
+
+
+def _replaced(state: State, declared: dict[str, DeclaredVariant]) -> tuple[str, ...]:
+    """The latest of what was in force before `declared` is."""
+    now, before = digest_of(declared), digest_of(state.declared)
+    older = [digest for digest in state.replaced if digest not in (now, before)]
+    return (*older, before)[-MOST_REPLACED:] if state.declared else ()
 
 
 def _of(declared: dict[str, DeclaredVariant], model: str) -> list[object]:
@@ -216,7 +234,17 @@ def _resume(command: Resume, state: State, revision: int) -> State:
 @_take.register
 def _promote(command: Promote, state: State, revision: int) -> State:
     rollout = _under_way(state, command.rollout)
-    return end(state, rollout, PROMOTED, command.reason or f"promoted by {command.by}", revision)
+    reason = command.reason or f"promoted by {command.by}"
+    if rollout.step != LOADING:
+        return end(state, rollout, PROMOTED, reason, revision)
+    # What is skipped is the steps: a worker that has not loaded the candidate could not answer by it.
+    if rollout.steps == AT_ONCE:
+        again = f"; it is paused: resume it ({rollout.reason})" if rollout.status == PAUSED else ""
+        raise _Refused(
+            f"rollout {rollout.id} has no step left to skip, and waits until every worker has loaded it{again}"
+        )
+    skipped = replace(rollout, steps=AT_ONCE, status=PROGRESSING, turn=rollout.turn + 1, reason=reason)
+    return put(state, skipped)
 
 
 @_take.register
@@ -237,7 +265,7 @@ def _deploy(command: Deploy, state: State, revision: int) -> State:
     elif command.tenant == state.tenants[stable] and not state.weights[candidate]:
         raise _Refused(f"version {command.version} of `{command.model}` answers already")
     if command.tenant not in (state.tenants[stable], state.tenants[candidate]):
-        return begin(state, command, (SetWeight(100),), revision)
+        return begin(state, command, AT_ONCE, revision)
     state = promoted(state, command, revision)
     if command.tenant == state.tenants[candidate]:
         # The version that answered until now stays loaded, as it is the one to come back to.

@@ -44,10 +44,12 @@ class DeclaredVariant(Struct, frozen=True, forbid_unknown_fields=True):
 
 class Declare(Command, frozen=True, kw_only=True):
     """What the pipeline file says, written by a worker that starts. A model whose variants have changed there starts
-    from the file's words again. expects: the revision of the declaration that the sender saw, 0 without one."""
+    from the file's words again. expects: the revision of the declaration that the sender saw, 0 without one. again: a
+    person says so; variants that were replaced before come back only then."""
 
     expects: int
     variants: dict[str, DeclaredVariant]
+    again: bool = False
 
 
 class Start(Command, frozen=True, kw_only=True):
@@ -116,7 +118,7 @@ class Resume(Command, frozen=True, kw_only=True):
 
 
 class Promote(Command, frozen=True, kw_only=True):
-    """Skip what is left: the candidate answers everything."""
+    """Skip what is left: the candidate answers everything, at once where every worker has loaded it, else then."""
 
     rollout: str
     reason: str = ""

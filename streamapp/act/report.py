@@ -23,11 +23,14 @@ class Seen(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True, kw_only=True):
-    """worker: one process, for its life. revision: the place in the log up to which it has everything in force. seen:
-    by model. leaving: it will not report again."""
+    """worker: one process, for its life. revision: the place in the log up to which it has everything in force. read:
+    up to which it has read, and `failed` is told; None if it does not say. loading: something that is asked for there
+    is neither in force nor failed. seen: by model. leaving: it will not report again."""
 
     worker: str
     revision: int
+    read: int | None = None
+    loading: bool = True
     failed: tuple[Failed, ...] = ()
     seen: dict[str, Seen] = {}
     leaving: bool = False
@@ -42,5 +45,5 @@ def decode_report(value: bytes) -> Report:
     """Raises `ControlError` for what is none that this version knows."""
     try:
         return msgspec.json.decode(value, type=Report)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ControlError(f"not a report of this version of streamapp: {error}") from error

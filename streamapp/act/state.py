@@ -1,5 +1,7 @@
 """What the control log has led to: which version every variant serves, for which keys, and how far each rollout is."""
 
+import hashlib
+from collections.abc import Mapping
 from itertools import groupby
 
 import msgspec
@@ -87,14 +89,16 @@ class Promotion(Struct, frozen=True, kw_only=True):
 
 class State(Struct, frozen=True, kw_only=True):
     """revision: the place in the log after the last command that took effect. declaration: that of what is declared.
-    declared, tenants, weights, shadows: by variant, in the order of every per-variant tuple. models: model -> revision
-    of its last start, end or deployment. rollouts: model -> its latest rollout. promotions: model -> its latest
-    promotion. table: bucket owners, as runs `<index>x<buckets>`.
+    replaced: digests of what was declared before, the latest last: older pipeline files, which do not come back by
+    themselves. declared, tenants, weights, shadows: by variant, in the order of every per-variant tuple. models: model
+    -> revision of its last start, end or deployment. rollouts: model -> its latest rollout. promotions: model -> its
+    latest promotion. table: bucket owners, as runs `<index>x<buckets>`.
     """
 
     revision: int = 0
     declared: dict[str, DeclaredVariant] = {}
     declaration: int = 0
+    replaced: tuple[str, ...] = ()
     tenants: dict[str, Tenant] = {}
     weights: dict[str, float] = {}
     shadows: dict[str, float] = {}
@@ -106,6 +110,10 @@ class State(Struct, frozen=True, kw_only=True):
     def rollout(self, id: str) -> Rollout | None:
         """The rollout of that id, if it is its model's latest."""
         return next((each for each in self.rollouts.values() if each.id == id), None)
+
+    def has_replaced(self, declared: Mapping[str, DeclaredVariant]) -> bool:
+        """Whether that was declared before, and something else after it."""
+        return digest_of(declared) in self.replaced
 
     def version_of(self, tenant: Tenant) -> str:
         """The version that a tenant is."""
@@ -130,6 +138,11 @@ class State(Struct, frozen=True, kw_only=True):
         shadows = tuple(self.shadows[name] for name in self.tenants)
         trials = frozenset(each.candidate for each in self.rollouts.values() if not each.over)
         return ServingPlan(self.revision, dict(self.tenants), owners_of(self.table), shadows, trials)
+
+
+def digest_of(declared: Mapping[str, DeclaredVariant]) -> str:
+    """What tells a declaration from any other; the order of its variants counts for nothing."""
+    return hashlib.sha256(msgspec.json.encode(sorted(declared.items()))).hexdigest()[:16]
 
 
 def owners_of(table: str) -> Int16:
@@ -167,5 +180,5 @@ def decode_state(value: bytes) -> State:
     try:
         _check_format(value)
         return msgspec.json.decode(value, type=State)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ControlError(f"not a control state of this version of streamapp: {error}") from error

@@ -64,6 +64,8 @@ class Explore(Struct, frozen=True, tag="bandit", forbid_unknown_fields=True):
 
 Step = SetWeight | SetShadow | Wait | Analyse | Explore
 
+AT_ONCE: tuple[Step, ...] = (SetWeight(100),)
+"""Everything as soon as every worker has loaded the candidate."""
 _MOST_STEPS = 100
 MOST_REWARD = 1e12
 """Of what a label may be, either way; its square is summed."""

@@ -58,6 +58,13 @@ def compare(state: State, declared: Mapping[str, DeclaredVariant]) -> Iterator[F
     if not state.declared:
         yield ok("control", "nothing is declared yet: the first worker declares this file's variants")
         return
+    if state.has_replaced(declared):
+        yield error(
+            "control",
+            "the file's variants were in force and were replaced by those of another file, so no worker starts with it",
+            "start the workers with that file; to go back to this one, first: streamapp rollout declare",
+        )
+        return
     for model in dict.fromkeys(each.model for each in [*declared.values(), *state.declared.values()]):
         before, now = ({n: v for n, v in each.items() if v.model == model} for each in (state.declared, declared))
         if before == now:

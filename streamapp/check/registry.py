@@ -8,7 +8,7 @@ from streamapp.check.features import Services
 from streamapp.check.finding import Finding, error, ok, warning
 from streamapp.config.settings import ControlSettings, PipelineSettings
 from streamapp.control.companion import registry_of
-from streamapp.errors import RegistryForbidden, StreamappError, UnknownVersion
+from streamapp.errors import RegistryForbidden, RegistryUnavailable, StreamappError, UnknownVersion
 from streamapp.infer import check_contract
 from streamapp.infer.sources import declared_features
 from streamapp.models import Manifest, Registry
@@ -29,9 +29,15 @@ def check_registry(
     except StreamappError as raised:
         remedy = "grant this user to read it" if isinstance(raised, RegistryForbidden) else "correct `control.registry`"
         return [error("registry", str(raised), f"{remedy}; without it no other version can be loaded")]
+    tenants = _tenants(settings, state)
+    try:
+        registry.check()
+    except RegistryUnavailable as raised:
+        findings = [warning("registry", str(raised), "without it no other version can be loaded")]
+        tenants = {name: tenant for name, tenant in tenants.items() if tenant.version is not None}
     if state is not None:
         findings += [each for model in models for each in _check_alias(registry, control, model, state)]
-    for name, tenant in _tenants(settings, state).items():
+    for name, tenant in tenants.items():
         findings += _check_version(registry, settings, services, name, tenant)
     return findings
 

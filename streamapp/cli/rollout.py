@@ -173,7 +173,7 @@ def promote(
     pipeline: Pipeline = Path("pipeline.yaml"),
     output: HowPrinted = Output.TABLE,
 ) -> None:
-    """Skip what is left: the candidate answers every key."""
+    """Skip the steps that are left: the candidate answers every key once every worker has loaded it."""
     _change("promote", context, overrides, model, reason, pipeline, output)
 
 
@@ -188,6 +188,23 @@ def abort(
 ) -> None:
     """Take the candidate back, at once."""
     _change("abort", context, overrides, model, reason, pipeline, output)
+
+
+@app.command()
+def declare(
+    context: typer.Context,
+    overrides: Overrides,
+    pipeline: Pipeline = Path("pipeline.yaml"),
+    output: HowPrinted = Output.TABLE,
+) -> None:
+    """Put the variants of this pipeline file in force, also where a newer file has replaced them. A worker that starts
+    does so by itself for a file that is new."""
+    from streamapp.config.load import load_pipeline
+    from streamapp.rollout.run import declare as run
+
+    settings = load_pipeline(pipeline, overrides)
+    reach = _reach(context, settings, pipeline)
+    raise typer.Exit(asyncio.run(run(reach, settings, as_json=output is Output.JSON)))
 
 
 @app.command()

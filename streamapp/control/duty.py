@@ -19,7 +19,8 @@ from streamapp.control.enforce import Enforcer
 from streamapp.control.fleet import Fleet
 from streamapp.control.fold import Entry, Fold
 from streamapp.control.noting import Notes, Noting
-from streamapp.errors import ControlError, DependencyError
+from streamapp.control.overlap import with_versions
+from streamapp.errors import ControlError, DependencyError, UnknownFormat
 from streamapp.protocols import Clock
 
 log = logging.getLogger(__name__)
@@ -131,25 +132,26 @@ class ControlDuty:
         return self._leads()
 
     async def join(self) -> None:
-        """Return once everything that the log asks for is in force here.
+        """Return once every key is answered here as the log asks for.
 
-        Raises `ControlError` if the log is not readable or asks for what cannot be served.
+        Raises `ControlError` if the log is not readable, or a variant that answers cannot be served. One that answers
+        nobody is loaded beside; what cannot be had of it is reported and tried again as in any running worker.
         """
         # 1. From the latest snapshot on; without one from the beginning.
         snapshot = (await self._snapshots.load()).get(STATE_KEY)
         if snapshot is not None:
-            self._fold = Fold(decode_state(snapshot))
+            self._fold = Fold(_state_of(snapshot))
         caught_up = asyncio.Event()
         self._following = asyncio.create_task(self._log.follow(self.state.revision, self._take, caught_up))
         await self._unless_it_ends(caught_up.wait())
         # 2. What this worker's own file says, if that is new.
         if self.state.declared != self._declared:
             await self._declare()
-        # 3. The version of every variant, loaded.
+        # 3. The version of every variant that answers, loaded.
         self._joined = True
         self._aim()
         await self._unless_it_ends(self._enforcer.settled())
-        for failed in self._enforcer.failed:
+        for failed in self._enforcer.missing:
             raise ControlError(f"variant {failed.variant} is to serve what cannot be had here: {failed.reason}")
 
     async def run(self) -> None:
@@ -212,15 +214,23 @@ class ControlDuty:
 
     def _aim(self) -> None:
         """Let what serves and what is gathered follow the state."""
-        self._enforcer.aim(self.state.plan())
+        self._enforcer.aim(with_versions(self.state.plan(), self.state.declared, self._declared))
         self._witness.begin(self.state)
 
     async def _declare(self) -> None:
-        expects = self.state.declaration
-        command = Declare(**self._signed(), expects=expects, variants=self._declared)
-        refusal = (await self._send(command)).refusal
-        if self.state.declared == self._declared:
-            return
+        if not self.state.has_replaced(self._declared):
+            expects = self.state.declaration
+            command = Declare(**self._signed(), expects=expects, variants=self._declared)
+            refusal = (await self._send(command)).refusal
+            if self.state.declared == self._declared:
+                return
+        # Not written to the log: a worker of an older deployment may be started over and over.
+        if self.state.has_replaced(self._declared):
+            raise ControlError(
+                "the variants of this worker's pipeline file were in force, and those of another file since revision "
+                f"{self.state.declaration} of the control log (streamapp rollout history): start it with that file. To "
+                "go back to this one: streamapp rollout declare --pipeline FILE, then start the workers with it"
+            )
         if set(self.state.tenants) != set(self._declared):
             raise ControlError(f"the pipeline file has other variants than the control log keeps: {refusal}")
         log.warning("the pipeline file's variants are not taken over: %s", refusal)
@@ -249,6 +259,8 @@ class ControlDuty:
         report = Report(
             worker=self.name,
             revision=self._enforcer.revision,
+            read=self.state.revision,
+            loading=self._enforcer.loading,
             failed=self._enforcer.failed,
             seen=dict(self._witness.seen()),
             leaving=leaving,
@@ -329,6 +341,17 @@ class ControlDuty:
 
     def _signed(self) -> dict[str, Any]:
         return {"id": new_id(), "by": self.name, "at_ms": self._clock.now_ms()}
+
+
+def _state_of(snapshot: bytes) -> State:
+    """The state that was saved; the one before any command where that cannot be read, as the log has it all."""
+    try:
+        return decode_state(snapshot)
+    except UnknownFormat:
+        raise
+    except ControlError as error:
+        log.warning("the control log is read from its beginning, as the saved state cannot be: %s", error)
+        return State()
 
 
 def _keep(fleet: Fleet, broker_time: BrokerTime, key: str, at_ms: int, value: bytes) -> None:

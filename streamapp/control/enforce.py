@@ -1,10 +1,11 @@
 """A worker's serving made to follow the control state, without a batch that waits for a model to load.
 
-1. What a state asks for is put in force at once as far as it is loaded; a variant that gets no keys yet may still have
-   what it had before.
+1. What a state asks for is put in force at once as far as it is loaded; a variant that answers nobody may still have
+   what it had before, and shadows nobody then.
 2. What is missing is loaded beside, in a thread of its own, and put in force then.
 3. What cannot be loaded is remembered and reported, and everything that serves stays as it was. What is only not to be
    had at the moment, as the registry does not answer, is tried again for as long as it is wanted.
+4. What this worker's pipeline file does not have is reported likewise, and the rest is followed.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from streamapp.act.report import Failed
+from streamapp.control.overlap import followed, unknown_to
 from streamapp.errors import Disposition, StreamappError
 from streamapp.protocols import Serving
 from streamapp.serving import in_thread
@@ -39,6 +41,10 @@ class Builder(Protocol):
         """Why it broke on trial, "" if it did not."""
         ...
 
+    def forgive(self, tenant: Tenant) -> None:
+        """Forget that it broke."""
+        ...
+
     def load(self, tenant: Tenant) -> None:
         """Make it so. Blocking. Raises a `StreamappError` that says what is wrong with it."""
         ...
@@ -52,18 +58,24 @@ class Builder(Protocol):
         ...
 
 
+def answering(plan: ServingPlan) -> frozenset[str]:
+    """The variants that own buckets."""
+    variants = list(plan.tenants)
+    return frozenset(variants[index] for index in np.unique(plan.owners).tolist())
+
+
 def feasible(plan: ServingPlan, in_force: Mapping[str, Tenant], loaded: Callable[[Tenant], bool]) -> ServingPlan | None:
-    """`plan`, with the variants that neither answer nor shadow yet left as they are where their tenant is not loaded;
-    None if another one's is not."""
-    tenants = dict(plan.tenants)
-    answering = set(np.unique(plan.owners).tolist())
+    """`plan`, with the variants that answer nobody left as they are, and without a shadow, where their tenant is not
+    loaded; None if another one's is not."""
+    tenants, shadows = dict(plan.tenants), list(plan.shadows)
+    needed = answering(plan)
     for index, (variant, tenant) in enumerate(plan.tenants.items()):
         if loaded(tenant):
             continue
-        if index in answering or plan.shadows[index] or variant not in in_force:
+        if variant in needed:
             return None
-        tenants[variant] = in_force[variant]
-    return replace(plan, tenants=tenants)
+        tenants[variant], shadows[index] = in_force[variant], 0.0
+    return replace(plan, tenants=tenants, shadows=tuple(shadows))
 
 
 class Enforcer:
@@ -76,13 +88,17 @@ class Enforcer:
         in_force: Mapping[str, Tenant],
         retry_s: float = RETRY_S,
     ) -> None:
-        """retry_s: the pause before the second try of what is not to be had at the moment; each is twice as long."""
+        """in_force: every variant of the pipeline, wired as itself. retry_s: the pause before the second try of what is
+        not to be had at the moment; each is twice as long."""
         self._builder, self._serve, self._retry_s = builder, serve, retry_s
         self._in_force = dict(in_force)
+        self._slots = {slot: tenant.wiring for slot, tenant in in_force.items()}
+        self._unknown: Mapping[str, Tenant] = {}
         self._wanted: ServingPlan | None = None
         self._served: ServingPlan | None = None
         self._failed: dict[tuple[str, Tenant], str] = {}
         self._loading: dict[Tenant, asyncio.Task[None]] = {}
+        self._answers = 0  # the newest plan by which every key is answered
         self._tidy = True
         self._models = asyncio.Lock()  # what was just loaded must not be released before it is in force
         self._changed = asyncio.Event()
@@ -94,24 +110,50 @@ class Enforcer:
     @property
     def failed(self) -> tuple[Failed, ...]:
         """What the newest plan asks for and cannot be had, or has broken since."""
+        unknown = {place: _unknown(*place) for place in self._unknown.items()}
         asked = self._wanted.tenants if self._wanted is not None else {}
         broken = {place: reason for place in asked.items() if (reason := self._builder.broken(place[1]))}
-        return tuple(Failed(*place, reason) for place, reason in {**broken, **self._failed}.items())
+        return tuple(Failed(*place, reason) for place, reason in {**unknown, **broken, **self._failed}.items())
+
+    @property
+    def loading(self) -> bool:
+        """Whether something that the newest plan asks for is neither in force nor failed."""
+        asked = self._wanted.tenants if self._wanted is not None else {}
+        return any(self._in_force[place[0]] != place[1] and place not in self._failed for place in asked.items())
+
+    @property
+    def missing(self) -> tuple[Failed, ...]:
+        """What could not be loaded and is to answer keys by the newest plan, which is not in force without it."""
+        needed = answering(self._wanted) if self._wanted is not None else frozenset()
+        return tuple(Failed(*place, reason) for place, reason in self._failed.items() if place[0] in needed)
 
     def aim(self, plan: ServingPlan) -> None:
-        """From now on `plan` is wanted."""
+        """From now on `plan` is wanted.
+
+        Raises `ControlError` where keys are answered by what this worker cannot know, and nothing is in force yet.
+        """
+        unknown = unknown_to(self._slots, plan)
+        if unknown and unknown != self._unknown:
+            log.warning("%s", "; ".join(_unknown(*place) for place in unknown.items()))
+        self._unknown = unknown
+        before, plan = self._wanted, followed(plan, self._slots, self._served)
         self._wanted = plan
+        for variant in _tried_anew(plan, before):
+            self._builder.forgive(plan.tenants[variant])
         asked = set(plan.tenants.items())
         self._failed = {place: reason for place, reason in self._failed.items() if place in asked}
         self._enforce(plan)
-        for tenant in dict.fromkeys(plan.tenants.values()):
+        needed = answering(plan)
+        first = sorted(plan.tenants, key=lambda variant: variant not in needed)
+        for tenant in dict.fromkeys(plan.tenants[variant] for variant in first):
             known_bad = any(tenant == failed for _, failed in self._failed)
             if not (self._builder.has(tenant) or tenant in self._loading or known_bad):
                 self._loading[tenant] = asyncio.create_task(self._load(tenant))
 
     async def settled(self) -> None:
-        """Return once the newest plan is in force, or cannot be."""
-        while self._wanted is not None and self.revision < self._wanted.revision and not self._failed:
+        """Return once every key is answered as the newest plan has it, or cannot be: see `missing`. What answers nobody
+        may be loading still, or be tried again."""
+        while self._wanted is not None and self._answers < self._wanted.revision and not self.missing:
             self._changed.clear()
             await self._changed.wait()
 
@@ -177,9 +219,26 @@ class Enforcer:
             if not _alike(possible, self._served):
                 self._serve(self._builder.build(possible))
                 self._served, self._in_force, self._tidy = possible, dict(possible.tenants), False
-            if self._in_force == plan.tenants:
+            self._answers = plan.revision
+            if self._in_force == plan.tenants and not self._unknown:
                 self.revision = plan.revision
         self._changed.set()
+
+
+def _tried_anew(plan: ServingPlan, before: ServingPlan | None) -> list[str]:
+    """Variants that are to serve something else than before, or the same by a new command."""
+    if before is None:
+        return list(plan.tenants)
+    fresh = plan.trials - before.trials
+    return [name for name, tenant in plan.tenants.items() if name in fresh or before.tenants.get(name) != tenant]
+
+
+def _unknown(variant: str, tenant: Tenant) -> str:
+    wired = "" if tenant.wiring == variant else f", wired like `{tenant.wiring}`,"
+    return (
+        f"variant `{variant}`{wired} is not in this worker's pipeline file: its keys are answered as before; start "
+        "the worker with the declared file"
+    )
 
 
 def _alike(plan: ServingPlan, other: ServingPlan | None) -> bool:

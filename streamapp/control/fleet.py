@@ -30,15 +30,21 @@ class Fleet:
         self._newest_ms = max(self._newest_ms, at_ms)
 
     def waiting(self, revision: int) -> tuple[str, ...]:
-        """The workers alive that do not have `revision` in force yet."""
-        return tuple(each.worker for each in self._alive() if each.revision < revision)
+        """The workers alive that do not have `revision` in force yet; but for what they cannot have, see `failed`."""
+        return tuple(each.worker for each in self._alive() if each.revision < revision and not _done(each, revision))
 
     def failed(self, state: State, rollout: Rollout) -> str:
-        """Why a worker cannot serve the rollout's candidate as it is now; "" if none says so."""
-        tenant = state.tenants[rollout.candidate]
+        """Why a worker cannot serve the rollout's candidate as it is now; "" if none says so. What one said before it
+        knew of the rollout is about an earlier one."""
+        wanted = state.tenants[rollout.candidate]
+        place = rollout.candidate, wanted.wiring, state.version_of(wanted)
+        begun = state.models[rollout.model]
         for report in self._alive():
+            if report.read is not None and report.read < begun:
+                continue
             for each in report.failed:
-                if (each.variant, each.tenant) == (rollout.candidate, tenant):
+                wiring = each.tenant.wiring
+                if wiring == wanted.wiring and (each.variant, wiring, state.version_of(each.tenant)) == place:
                     return f"worker {report.worker} cannot serve version {rollout.version}: {each.reason}"
         return ""
 
@@ -50,3 +56,8 @@ class Fleet:
     def _alive(self) -> list[Report]:
         since_ms = self._newest_ms - self._silent_ms
         return [kept.report for kept in self._kept.values() if kept.at_ms >= since_ms and not kept.report.leaving]
+
+
+def _done(report: Report, revision: int) -> bool:
+    """Whether the worker has done about `revision` what it can."""
+    return report.read is not None and report.read >= revision and not report.loading

@@ -84,6 +84,9 @@ class Noting:
             found: StreamappError = RegistryUnavailable(f"the registry did not answer within {ANSWER_S:g} s")
         except StreamappError as error:
             found = error
+        except Exception as error:  # a storage library's own; the leader has more to do than this
+            log.exception("the registry's alias of %s was not moved", model)
+            found = RegistryUnavailable(f"the registry failed: {error!r}")
         away = isinstance(found, RegistryUnavailable) and not isinstance(found, RegistryForbidden)
         log.log(
             logging.INFO if away and promotion.reason else logging.WARNING,

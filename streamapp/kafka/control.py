@@ -92,11 +92,13 @@ class ControlSnapshots:
         await self._writer.write(self._topic, key.encode(), value)
 
     async def load(self) -> Mapping[str, bytes]:
-        """As they are now. Raises `BrokerUnavailable`."""
+        """As they are now, but for records that are none of ours. Raises `BrokerUnavailable`."""
         found: dict[str, bytes] = {}
         async for batch in read_topic(self._options, self._topic, [0]):
-            for key, value in zip(batch.keys, batch.values, strict=True):
-                name = (key or b"").decode()
+            for key, offset, value in zip(batch.keys, batch.offsets.tolist(), batch.values, strict=True):
+                name = _name(key, self._topic, offset)
+                if name is None:
+                    continue
                 found.pop(name, None)
                 if value is not None:
                     found[name] = value
@@ -121,11 +123,13 @@ class ControlReports:
             self._sending = asyncio.get_running_loop().create_task(self._send())
 
     async def follow(self, on_report: Callable[[str, int, bytes], None], caught_up: asyncio.Event) -> None:
-        """Hand over key, broker's timestamp (ms) and value of every report, the kept ones first, for ever."""
+        """Hand over key, broker's timestamp (ms) and value of every report, the kept ones first, for ever. Records that
+        are none of ours are passed over."""
 
         def take(record: "ConsumerRecord[Any, Any]") -> None:
-            if record.key is not None and record.value is not None:
-                on_report(record.key.decode(), record.timestamp, record.value)
+            name = _name(record.key, self._topic, record.offset)
+            if name is not None and record.value is not None:
+                on_report(name, record.timestamp, record.value)
 
         await follow_partition(self._options, self._topic, None, take, caught_up)
 
@@ -152,6 +156,15 @@ class ControlReports:
                 await self._writer.write(self._topic, key.encode(), self._waiting.pop(key))
             except PublishError as error:
                 log.warning("a report was not sent: %s", error)
+
+
+def _name(key: bytes | None, topic: str, offset: int) -> str | None:
+    """A record's key in words; None for a record that somebody else wrote."""
+    if key is not None:
+        with suppress(UnicodeDecodeError):
+            return key.decode()
+    log.warning("record %d of topic %s is passed over: its key is none of ours; who else writes there?", offset, topic)
+    return None
 
 
 class ControlConnection:

@@ -97,6 +97,7 @@ def _copy(storage: Storage, folder: str, file: ModelFile, into: Path | None) -> 
                 digest.update(block)
                 _write(copy, block)
     except Absent:
+        storage.check()
         raise IntegrityError(f"{where}: the manifest names it, but it is gone") from None
     if size != file.bytes:
         raise IntegrityError(f"{where}: not the {file.bytes} bytes of the manifest; tampered with or damaged")

@@ -23,6 +23,15 @@ class LocalStorage:
     def __init__(self, root: Path) -> None:
         self._root = root
 
+    def check(self) -> None:
+        """Raises `RegistryUnavailable` where the folder is not there."""
+        with self._told(""):
+            if not self._root.is_dir():
+                raise RegistryUnavailable(
+                    f"registry {self._root}: there is no such folder; mount it or correct the path (a new one is made "
+                    "when a model is first registered there)"
+                )
+
     def folders(self, path: str) -> tuple[str, ...]:
         """Names of the folders in `path`, sorted."""
         return self._entries(path, folders=True)

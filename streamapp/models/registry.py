@@ -34,7 +34,8 @@ class Registry:
     """Versions and aliases of models in a folder or behind an fsspec URL. Safe to use from several processes.
 
     Everything raises `RegistryUnavailable` when the storage does not answer, `RegistryForbidden`, a kind of it, where
-    the storage does not permit it, and `ConfigError` for a URL that cannot be one.
+    the storage does not permit it, and `ConfigError` for a URL that cannot be one. What holds no version may still be a
+    registry; where there is no folder or bucket at all, none of its versions is called unknown: it is unavailable.
     """
 
     def __init__(self, url: str | Path, clock: Clock | None = None) -> None:
@@ -43,13 +44,20 @@ class Registry:
         self._storage = open_storage(url)
         self._clock = clock or SystemClock()
 
+    def check(self) -> None:
+        """Raises `RegistryUnavailable` where there is no registry at all; one that holds nothing yet is there."""
+        self._storage.check()
+
     def writable(self, model: str) -> bool | None:
         """Whether this process may move the model's aliases, None where only writing would tell."""
         return self._storage.writable(f"{check_name(model, 'model')}/{FOLDER}")
 
     def models(self) -> tuple[str, ...]:
-        """Names of the models that have a version."""
-        return tuple(name for name in _named(self._storage.folders("")) if self.versions(name))
+        """Names of the models that have a version. Raises `RegistryUnavailable` where there is no registry."""
+        found = tuple(name for name in _named(self._storage.folders("")) if self.versions(name))
+        if not found:
+            self.check()
+        return found
 
     def known(self, model: str) -> str:
         """`model`, if it has a version. Raises `UnknownVersion` that names the models there are."""

@@ -32,6 +32,16 @@ class RemoteStorage:
             known = url.partition("://")[0]
             raise ConfigError(f"registry {shown}: fsspec cannot use this URL (scheme `{known}`)") from None
         self._root: str = str(root).rstrip("/")
+        # `bucket/prefix` for object stores, where only the bucket is made; `/a/b` where folders are.
+        self._place = self._root.partition("/")[0] or self._root
+
+    def check(self) -> None:
+        """Raises `RegistryUnavailable` where the bucket is not there, or the folder in storages that have folders."""
+        with self._told(""):
+            if not self._fs.exists(self._place):
+                raise RegistryUnavailable(
+                    f"registry {self._shown}: there is no such bucket or folder; create it or correct the URL"
+                )
 
     def folders(self, path: str) -> tuple[str, ...]:
         """Names of the folders in `path`, sorted."""

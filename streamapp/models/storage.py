@@ -17,6 +17,11 @@ class Storage(Protocol):
     """Paths are relative, `/` between parts, and already checked. Everything raises `RegistryUnavailable`, or its kind
     `RegistryForbidden` where the storage says so."""
 
+    def check(self) -> None:
+        """Raises `RegistryUnavailable` where there is no registry at all: its folder, or the bucket of an object store,
+        is gone or was never made. One that holds nothing is there."""
+        ...
+
     def folders(self, path: str) -> tuple[str, ...]:
         """Names of the folders in `path`, sorted; none if it is absent."""
         ...

@@ -9,6 +9,7 @@ from streamapp.act.state import Rollout, State
 from streamapp.config.rollout import RolloutSettings
 from streamapp.config.settings import PipelineSettings
 from streamapp.control.client import ControlClient
+from streamapp.control.declared import declared_variants
 from streamapp.control.fold import Entry
 from streamapp.errors import ConfigError, ControlError
 from streamapp.rollout.follow import Outcome, follow, until_aliased
@@ -67,6 +68,14 @@ async def change(reach: Reach, verb: Verb, model: str, *, reason: str = "", as_j
             Verb.ABORT: sender.abort,
         }
         print_rollout(await commands[verb](model, reason), as_json=as_json)
+        return 0
+
+
+async def declare(reach: Reach, pipeline: PipelineSettings, *, as_json: bool = False) -> int:
+    """Put the variants of a pipeline file in force, also where they were replaced before. The exit status."""
+    async with _opened(reach) as client:
+        state = await Sender(client, reach).declare(declared_variants(pipeline))
+        print_status(state, _models(state, None), as_json=as_json)
         return 0
 
 

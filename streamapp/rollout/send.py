@@ -1,8 +1,9 @@
 """Commands of a person, sent and answered."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from streamapp.act.commands import Abort, AnyCommand, Pause, Promote, Resume, Start
+from streamapp.act.commands import Abort, AnyCommand, Declare, DeclaredVariant, Pause, Promote, Resume, Start
 from streamapp.act.state import Rollout, State
 from streamapp.act.steps import Step
 from streamapp.control.client import ControlClient, new_id
@@ -44,6 +45,14 @@ class Sender:
         """Take the candidate back."""
         rollout = latest(self._client.state, model)
         return await self._send(Abort(**self._signed(), rollout=rollout.id, reason=reason), rollout)
+
+    async def declare(self, variants: Mapping[str, DeclaredVariant]) -> State:
+        """Put a pipeline file's variants in force, also where they were replaced before; the state then."""
+        state = self._client.state
+        command = Declare(**self._signed(), expects=state.declaration, variants=dict(variants), again=True)
+        if state.declared != command.variants and (refusal := (await self._client.send(command)).refusal):
+            raise ControlError(refusal)
+        return self._client.state
 
     async def _send(self, command: AnyCommand, rollout: Rollout | None) -> Rollout:
         entry = await self._client.send(command)

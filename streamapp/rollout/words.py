@@ -36,7 +36,9 @@ def _what(command: Command) -> str:
 
 @_what.register
 def _declared(command: Declare) -> str:
-    return "declare " + ", ".join(f"{name} {each.model} {each.version}" for name, each in command.variants.items())
+    return f"declare {'again ' if command.again else ''}" + ", ".join(
+        f"{name} {each.model} {each.version}" for name, each in command.variants.items()
+    )
 
 
 @_what.register

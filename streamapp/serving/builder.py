@@ -56,6 +56,10 @@ class ServingBuilder:
         """Why its model broke while it was on trial, "" if it did not. Any thread."""
         return self._broken.get(self._key(tenant), "")
 
+    def forgive(self, tenant: Tenant) -> None:
+        """It is to be tried again: what it broke from does not count any more. Any thread."""
+        self._broken.pop(self._key(tenant), None)
+
     def load(self, tenant: Tenant) -> None:
         """Load it, to be kept until `retire`. Blocking. Raises like `build`."""
         if tenant.wiring not in self._settings.variants:

@@ -14,7 +14,7 @@ from streamapp.kafka.client import connection
 from streamapp.kafka.control import ControlConnection
 from streamapp.kafka.control_topics import ControlTopics
 from streamapp.kafka.topics import connect, create_topic
-from tests.kafka_io import create_topics
+from tests.kafka_io import Outgoing, create_topics, produce
 
 WITHIN_S = 20.0
 
@@ -156,6 +156,25 @@ class ControlCases:
             assert await create_topic(admin, room.topics.log, 1) == 2
         finally:
             await admin.close()
+
+    async def test_records_that_are_none_of_ours_are_passed_over(self, room: Room) -> None:
+        found: dict[str, bytes] = {}
+        async with room.connected() as opened:
+            for topic in (room.topics.state, room.topics.reports):
+                await produce(room.bootstrap_servers, topic, [Outgoing(b"not ours", b"\xff\xfe")])
+            await opened.snapshots.save("state", b"1")
+            await opened._writer.write(room.topics.reports, b"w", b"ours")
+            assert await opened.snapshots.load() == {"state": b"1"}
+            caught_up = asyncio.Event()
+            following = asyncio.create_task(
+                opened.reports.follow(lambda key, at_ms, value: found.update({key: value}), caught_up)
+            )
+            waiting = asyncio.create_task(caught_up.wait())
+            await asyncio.wait({following, waiting}, timeout=WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+            assert found == {"w": b"ours"}
+            for task in (following, waiting):
+                task.cancel()
+            await asyncio.gather(following, waiting, return_exceptions=True)
 
     async def test_a_log_of_several_partitions_is_refused(self, room: Room) -> None:
         await create_topics(room.bootstrap_servers, {room.topics.log: 2})

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from streamapp.types import Tenant
 from tests.integration.rollout_field import MODEL, Field
 from tests.onnx_models import onnx_model
 
-KILL = 9
+ENDS_WITHIN_S = 30.0
+"""How long a worker that is told to end may take, on a busy machine."""
 PATIENCE = 50
 """Looks that may be without evidence: a busy machine may answer nothing for longer than a look's interval."""
 
@@ -85,6 +87,59 @@ class RolloutCases:
 
 class AllRolloutCases(RolloutCases):
     """These too, where there is time for them."""
+
+    async def test_a_file_with_one_more_variant_is_deployed_worker_by_worker(self, ground: Field) -> None:
+        older, newer = ground.pipeline, ground.with_one_more()
+        old = await ground.started(2)
+        async with ground.feeding(400), ground.control() as client:
+            ground.pipeline = newer
+            new = await ground.started(1)
+            # 1. Who has the older file goes on, and says what it lacks.
+            for worker in old:
+                await ground.until_said(worker, "variant `extra` is not in this worker's pipeline file")
+            # 2. One of them is started again meanwhile, and does not win.
+            ground.pipeline = older
+            again = ground.start()
+            assert await asyncio.to_thread(again.wait, 30)
+            assert again.exit_status == 1
+            assert "go back to this one: streamapp rollout declare --pipeline FILE" in ground.said(again)
+            # 3. They are replaced.
+            ground.pipeline = newer
+            assert await asyncio.to_thread(old[0].stop, grace_s=ENDS_WITHIN_S) == 0
+            new += await ground.started(1)
+            assert await asyncio.to_thread(old[1].stop, grace_s=ENDS_WITHIN_S) == 0
+            assert list(client.state.declared) == ["champion", "extra", "champion-canary", "extra-canary"]
+            assert [type(entry.command).__name__ for entry in client.entries] == ["Declare", "Declare"]
+        before = ground.fed
+        async with ground.feeding(400):
+            await asyncio.sleep(1.0)
+        answers = await ground.answers()
+        assert answers.dead == []
+        late = Counter(v["model_version"] for _, v in answers.predictions if int(v["id"][1:]) >= before)
+        assert late.keys() == {"1", "7"}
+        assert 0.35 < late["7"] / late.total() < 0.65
+        assert not any("is not in this worker's" in ground.said(worker) for worker in new)
+
+    async def test_a_worker_starts_while_the_registry_is_unmounted(self, ground: Field) -> None:
+        ground.put("2")
+        registry, elsewhere = ground.folder / "registry", ground.folder / "unmounted"
+        await ground.started(1)
+        async with ground.feeding(200), ground.control() as client:
+            await ground.roll_out(client, "2", SetWeight(0), Wait())
+            await ground.until(client, lambda r: r.step == 1)
+            registry.rename(elsewhere)
+            (late,) = await ground.started(1)
+            # It says so, and the leader takes back what nobody was answered by.
+            rollout = await ground.until(client, lambda r: r.over)
+            assert f"registry {registry}: there is no such folder; mount it" in rollout.reason
+            elsewhere.rename(registry)
+            await ground.roll_out(client, "2", SetWeight(100))
+            rollout = await ground.until(client, lambda r: r.over)
+            assert rollout.status == "promoted", rollout.reason
+            await ground.until_said(late, "Advance by leader")
+        answers = await ground.answers()
+        assert answers.dead == []
+        assert answers.unlawful(client.entries, ground.name) == []
 
     async def test_when_the_leader_is_killed_another_goes_on(self, ground: Field) -> None:
         ground.put("2")

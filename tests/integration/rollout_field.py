@@ -86,6 +86,16 @@ class Field:
             "worker": {"drain_s": 5, "commit_interval_s": 0.2},
         }
 
+    def with_one_more(self) -> Path:
+        """A pipeline file with one more variant, `extra`, which is version 7 of another model and answers half."""
+        (self.folder / "extra-7.onnx").write_bytes(onnx_model(70.0))
+        settings = self.settings()
+        model = {"name": "extra", "version": "7", "path": "extra-7.onnx"}
+        settings["variants"]["extra"] = {**settings["variants"]["champion"], "model": model}
+        newer = self.folder / "newer.yaml"
+        newer.write_text(yaml.safe_dump(settings))
+        return newer
+
     def put(self, version: str, content: bytes | None = None) -> None:
         """Register a version; by default one that works."""
         content = onnx_model(10.0 * int(version)) if content is None else content

@@ -31,6 +31,7 @@ PLAIN = Trial()
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
+    (tmp_path / "registry").mkdir()
     return Registry(tmp_path / "registry")
 
 

@@ -205,9 +205,33 @@ def test_promoting_by_hand_skips_what_is_left(log):
     assert log.state.tenants["champion"] == NEW
 
 
-def test_an_aborted_rollout_leaves_what_was_loaded_before(log):
-    id = log.start(*STEPS, version="2").id
+def test_promoting_while_it_is_loaded_skips_the_steps_and_no_worker(log):
+    id = log.start(*STEPS).id
     assert log.write(Promote, rollout=id) is None
+    rollout = log.state.rollouts["scorer"]
+    assert (rollout.status, rollout.step, rollout.reason) == ("progressing", LOADING, "promoted by ann")
+    assert (log.state.tenants["champion"], log.state.table) == (OLD, "0x10000")
+    assert reason(log.write(Promote, rollout=id)) == (
+        f"rollout {id} has no step left to skip, and waits until every worker has loaded it"
+    )
+    assert log.write(Advance, rollout=id, turn=rollout.turn, step=LOADING) is None
+    assert log.state.rollouts["scorer"].status == "promoted"
+    assert log.state.tenants["champion"] == NEW
+
+
+def test_what_was_promoted_while_it_was_loaded_can_be_aborted_and_paused(log):
+    id = log.start(*STEPS).id
+    assert log.write(Pause, rollout=id, turn=0, reason="wait") is None
+    assert log.write(Promote, rollout=id) is None
+    assert log.state.rollouts["scorer"].status == "progressing"
+    assert log.write(Pause, rollout=id, turn=2, reason="wait more") is None
+    assert reason(log.write(Promote, rollout=id)).endswith("it is paused: resume it (wait more)")
+    assert log.write(Abort, rollout=id) is None
+    assert log.state.tenants == {"champion": OLD, "champion-canary": OLD}
+
+
+def test_an_aborted_rollout_leaves_what_was_loaded_before(log):
+    assert log.write(Promote, rollout=at_step(log, *STEPS)) is None
     id = log.start(*STEPS, version="3").id
     assert log.write(Abort, rollout=id, reason="changed my mind") is None
     assert log.state.tenants == {"champion": NEW, "champion-canary": OLD}
@@ -215,7 +239,7 @@ def test_an_aborted_rollout_leaves_what_was_loaded_before(log):
 
 
 def test_going_back_to_the_last_good_version_is_immediate(log):
-    assert log.write(Promote, rollout=log.start(*STEPS).id) is None
+    assert log.write(Promote, rollout=at_step(log, *STEPS)) is None
     said = {"model": "scorer", "version": "1", "tenant": OLD, "expects": log.state.models["scorer"]}
     assert log.write(Deploy, **said) is None
     assert log.state.tenants == {"champion": OLD, "champion-canary": NEW}
@@ -227,12 +251,12 @@ def promotion(log: MemoryLog) -> Promotion:
 
 def test_a_promotion_is_kept_until_its_alias_is_settled(log):
     log.now_ms = 7
-    id = log.start(*STEPS).id
+    id = at_step(log, *STEPS)
     assert log.state.promotions == {}
     log.now_ms = 9
     assert log.write(Promote, rollout=id) is None
-    assert promotion(log) == Promotion(id=id, by="ann", since_ms=7, revision=3, version="2", before="1")
-    said = {"model": "scorer", "promotion": 3}
+    assert promotion(log) == Promotion(id=id, by="ann", since_ms=7, revision=4, version="2", before="1")
+    said = {"model": "scorer", "promotion": 4}
     assert log.write(Aliased, **said, settled=False, reason="away") is None
     assert "said before: away" in reason(log.write(Aliased, **said, settled=False, reason="away still"))
     assert log.write(Aliased, **said, settled=True, reason="champion -> 2, before 1") is None
@@ -241,12 +265,12 @@ def test_a_promotion_is_kept_until_its_alias_is_settled(log):
 
 
 def test_a_version_that_is_deployed_is_promoted_once_it_answers(log):
-    assert log.write(Promote, rollout=log.start(*STEPS).id) is None
+    assert log.write(Promote, rollout=at_step(log, *STEPS)) is None
     back = {"model": "scorer", "version": "1", "tenant": OLD}
     assert log.write(Deploy, **back, expects=log.state.models["scorer"]) is None
-    assert (promotion(log).id, promotion(log).version, promotion(log).before) == ("c3", "1", "2")
-    late = log.write(Aliased, model="scorer", promotion=3, settled=True, reason="champion -> 2")
-    assert reason(late) == "model `scorer` was not promoted at 3, or has been since"
+    assert (promotion(log).id, promotion(log).version, promotion(log).before) == ("c4", "1", "2")
+    late = log.write(Aliased, model="scorer", promotion=4, settled=True, reason="champion -> 2")
+    assert reason(late) == "model `scorer` was not promoted at 4, or has been since"
     new = {"model": "scorer", "version": "7", "tenant": Tenant("champion", "7")}
     assert log.write(Deploy, **new, expects=log.state.models["scorer"]) is None
     assert promotion(log).version == "1"
@@ -339,7 +363,7 @@ def test_a_leader_that_is_late_changes_nothing(log):
 
 
 def test_a_changed_file_starts_its_model_anew_and_leaves_the_others(log):
-    assert log.write(Promote, rollout=log.start(*STEPS).id) is None
+    assert log.write(Promote, rollout=at_step(log, *STEPS)) is None
     other = {"other": DeclaredVariant("other", "else", "1", 1.0, 0.0)}
     assert log.write(Declare, expects=1, variants={**CANARY, **other}) is None
     assert log.state.tenants == {"champion": NEW, "champion-canary": OLD, "other": Tenant("other")}
@@ -349,6 +373,20 @@ def test_a_changed_file_starts_its_model_anew_and_leaves_the_others(log):
     assert log.write(Declare, expects=expects, variants={**CANARY, **changed, **other}) is None
     assert log.state.tenants["champion"] == OLD
     assert "scorer" not in log.state.rollouts
+
+
+def test_an_older_file_comes_back_only_when_somebody_says_so(log):
+    newer = {**CANARY, "other": DeclaredVariant("other", "else", "1", 1.0, 0.0)}
+    assert log.write(Declare, expects=1, variants=newer) is None
+    older = dict(reversed(CANARY.items()))
+    assert "the pipeline file is an older one" in reason(log.write(Declare, expects=2, variants=older))
+    assert log.state.declared == newer
+    assert log.write(Declare, expects=2, variants=older, again=True) is None
+    assert log.state.declared == CANARY
+    # Now the other one is older.
+    assert "an older one" in reason(log.write(Declare, expects=4, variants=newer))
+    assert log.write(Declare, expects=4, variants={"champion": CANARY["champion"]}) is None
+    assert len(log.state.replaced) == 2
 
 
 def test_a_file_that_changes_under_a_rollout_is_refused(log):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from streamapp.act.commands import Declare, DeclaredVariant, Promote, Start
+from streamapp.act.commands import Advance, Declare, DeclaredVariant, Promote, Start
+from streamapp.act.state import LOADING
 from streamapp.act.steps import Wait
 from streamapp.check.control import compare
 from streamapp.check.control_topics import topic_finding
@@ -122,6 +123,11 @@ def log() -> MemoryLog:
     return log
 
 
+def promote(log: MemoryLog) -> None:
+    assert log.write(Advance, rollout="c1", turn=0, step=LOADING) is None
+    assert log.write(Promote, rollout="c1") is None
+
+
 def told(log: MemoryLog, declared: dict[str, DeclaredVariant]) -> list[tuple[str, str, str]]:
     return [(each.level.value, each.subject, each.message) for each in compare(log.state, declared)]
 
@@ -132,8 +138,16 @@ def test_an_empty_log():
     ]
 
 
+def test_a_file_that_was_replaced_starts_no_worker(log):
+    promote(log)
+    assert log.write(Declare, expects=1, variants=variants("3")) is None
+    ((level, subject, message),) = told(log, variants("1"))
+    assert (level, subject) == ("error", "control")
+    assert message.startswith("the file's variants were in force and were replaced by those of another file")
+
+
 def test_what_the_log_has_put_in_force_is_told_beside_the_file(log):
-    assert log.write(Promote, rollout="c1") is None
+    promote(log)
     assert told(log, variants("1")) == [
         ("ok", "control champion", "fraud 2 by the control log, which goes before the file's 1"),
         ("ok", "control champion-canary", "fraud 1, by the control log and by the file"),
@@ -141,7 +155,7 @@ def test_what_the_log_has_put_in_force_is_told_beside_the_file(log):
 
 
 def test_a_changed_file_takes_over_and_that_is_a_warning(log):
-    assert log.write(Promote, rollout="c1") is None
+    promote(log)
     ((level, subject, message),) = told(log, variants("3"))
     assert (level, subject) == ("warning", "control fraud")
     assert message == (

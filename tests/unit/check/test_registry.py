@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from streamapp.act.commands import Declare, DeclaredVariant, Promote, Start
-from streamapp.act.state import State
-from streamapp.act.steps import Wait
+from streamapp.act.commands import Advance, Declare, DeclaredVariant, Start
+from streamapp.act.state import LOADING, State
+from streamapp.act.steps import SetWeight
 from streamapp.check import Finding, Level, check_pipeline
 from streamapp.check.features import Services
 from streamapp.check.registry import check_registry
@@ -58,9 +58,9 @@ def promoted(version: str) -> State:
     log = MemoryLog()
     slots = {name: DeclaredVariant("champion", "fraud", "1", 1.0, 0.0) for name in ("champion", "champion-canary")}
     assert log.write(Declare, expects=0, variants=slots) is None
-    said = {"model": "fraud", "version": version, "tenant": Tenant("champion", version), "steps": (Wait(),)}
+    said = {"model": "fraud", "version": version, "tenant": Tenant("champion", version), "steps": (SetWeight(100),)}
     assert log.write(Start, expects=1, **said) is None
-    assert log.write(Promote, rollout="c1") is None
+    assert log.write(Advance, rollout="c1", turn=0, step=LOADING) is None
     return log.state
 
 
@@ -74,12 +74,23 @@ def found(path: Path, state: State | None = None, services: Services | None = No
 
 def test_a_folder_is_looked_at_offline_and_says_what_it_holds(pipeline, put, registry):
     path = pipeline(*CONTROL)
+    Path(registry.url).mkdir()
     assert check_pipeline(path, offline=True)[-1] == Finding(
         Level.OK, "registry", f"{registry.url}: 0 versions of fraud"
     )
     put("2")
     registry.point("fraud", "challenger", "2", "ana")
     assert found(path) == [("ok", "registry", f"{registry.url}: 1 version of fraud, challenger -> 2")]
+
+
+def test_a_folder_that_is_not_there_is_a_warning_and_an_error_for_what_it_should_hold(pipeline, registry):
+    path = pipeline(*CONTROL)
+    ((level, subject, message),) = found(path)
+    assert (level, subject) == ("warning", "registry")
+    assert message.startswith(f"registry {registry.url}: there is no such folder; mount it")
+    _, (level, subject, message) = found(path, promoted("2"))
+    assert (level, subject) == ("error", "registry fraud 2")
+    assert "there is no such folder" in message
 
 
 def test_without_control_nothing_is_said_of_it(pipeline):

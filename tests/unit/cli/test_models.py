@@ -138,13 +138,22 @@ def test_an_import_tells_each_version_and_fails_if_one_is_refused(command, model
 def test_bad_options_are_refused_with_status_2(command, model, tmp_path, options, said):
     status, _, err = command("register", "fraud", model(), "--version", "1", *options)
     assert (status, said in err) == (2, True), err
-    assert Registry(tmp_path / "registry").models() == ()
+    assert not (tmp_path / "registry").exists()
 
 
 def test_without_a_registry_it_says_how_to_name_one(command, monkeypatch):
     monkeypatch.delenv("STREAMAPP_REGISTRY")
     status, _, err = command("list")
     assert (status, "--registry URL, or set STREAMAPP_REGISTRY" in err) == (2, True)
+
+
+def test_a_registry_that_is_not_there_is_an_error_that_says_so(command, tmp_path):
+    for arguments in (["list"], ["list", "fraud"], ["show", "fraud"]):
+        status, out, err = command(*arguments)
+        assert (status, out) == (1, "")
+        assert f"registry {tmp_path / 'registry'}: there is no such folder; mount it or correct the path" in err
+    (tmp_path / "registry").mkdir()
+    assert command("list")[:2] == (0, f"0 versions of 0 models in {tmp_path / 'registry'}\n")
 
 
 @pytest.mark.parametrize("store", ["memory://key:hunter2@nothing", "s3://key:hunter2@nothing", "s3://key:hunter%322@b"])

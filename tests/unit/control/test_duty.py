@@ -5,9 +5,20 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from streamapp.act.commands import Abort, Aliased, Declare, DeclaredVariant, Deploy, Pause, Resume, Start, encode
+from streamapp.act.commands import (
+    Abort,
+    Aliased,
+    Declare,
+    DeclaredVariant,
+    Deploy,
+    Pause,
+    Promote,
+    Resume,
+    Start,
+    encode,
+)
 from streamapp.act.state import Promotion
-from streamapp.act.steps import Analyse, SetWeight, Step, Wait
+from streamapp.act.steps import Analyse, SetShadow, SetWeight, Step, Wait
 from streamapp.control.client import ControlClient, new_id
 from streamapp.errors import (
     ControlError,
@@ -62,6 +73,14 @@ async def start(client: ControlClient, ground: Ground, version: str = "2", *step
     return command.id
 
 
+async def several_looks(ground: Ground, leader: Hand, worker: Hand) -> None:
+    """Return once the leader has looked more than once at what `worker` says of the newest revision."""
+    newest = leader.duty.state.revision
+    await leader.until(lambda: (ground.reports.latest(worker.duty.name).read or 0) >= newest)
+    before = ground.eyes.looks
+    await leader.until(lambda: ground.eyes.looks >= before + 2)
+
+
 async def test_all_serve_what_the_file_says_and_one_declares_it(ground, hands):
     assert [hand.shelf.versions["champion"] for hand in hands] == ["", ""]
     assert len(ground.topic.records) == 1
@@ -82,12 +101,10 @@ async def test_the_candidate_waits_for_the_slowest_worker(ground, hands):
     async with ControlClient(ground.topic) as client:
         await start(client, ground)
         await leader.until(lambda: leader.shelf.versions["champion-canary"] == "2")
-        # The leader looks several times meanwhile.
-        other = await start(client, ground, "5", model="else")
+        await several_looks(ground, leader, slow)
         assert client.state.weights["champion-canary"] == 0
         slow.shelf.held["2"].set()
         await leader.until(lambda: client.state.weights["champion-canary"] > 0)
-        assert client.state.rollouts["else"].id == other
 
 
 async def test_a_version_that_one_worker_cannot_load_is_taken_back(ground, hands):
@@ -100,6 +117,33 @@ async def test_a_version_that_one_worker_cannot_load_is_taken_back(ground, hands
     assert reason == f"worker {broken.duty.name} cannot serve version 2: version 2 is torn"
     for hand in hands:
         await hand.until(lambda hand=hand: hand.shelf.versions["champion-canary"] == "")
+
+
+async def test_promoting_skips_no_worker_that_loads_it_still(ground, hands):
+    leader, slow = hands
+    slow.shelf.held["2"] = threading.Event()
+    async with ControlClient(ground.topic) as client:
+        rollout = await start(client, ground)
+        await leader.until(lambda: leader.shelf.versions["champion-canary"] == "2")
+        assert not (await client.send(Promote(id=new_id(), by="ann", at_ms=0, rollout=rollout))).refusal
+        await several_looks(ground, leader, slow)
+        assert client.state.rollouts["scorer"].status == "progressing"
+        slow.shelf.held["2"].set()
+        for hand in hands:
+            await hand.until(lambda hand=hand: hand.shelf.versions["champion"] == "2")
+
+
+async def test_what_was_promoted_and_cannot_be_loaded_is_taken_back(ground, hands):
+    leader, broken = hands
+    broken.shelf.held["2"] = threading.Event()
+    broken.shelf.torn.add("2")
+    async with ControlClient(ground.topic) as client:
+        rollout = await start(client, ground)
+        await client.send(Promote(id=new_id(), by="ann", at_ms=0, rollout=rollout))
+        broken.shelf.held["2"].set()
+        await leader.until(lambda: client.state.rollouts["scorer"].over)
+        assert client.state.rollouts["scorer"].reason.endswith("cannot serve version 2: version 2 is torn")
+    assert {hand.shelf.versions["champion"] for hand in hands} == {""}
 
 
 async def test_a_version_that_the_registry_does_not_give_now_is_tried_again_while_it_is_wanted(ground, hands):
@@ -134,6 +178,24 @@ async def test_a_version_that_breaks_while_it_answers_is_taken_back(ground, hand
         hands[1].shelf.breaking.add("2")
         await hands[0].until(lambda: client.state.rollouts["scorer"].over)
         assert client.state.rollouts["scorer"].reason.endswith("cannot serve version 2: it broke")
+
+
+async def test_a_version_that_broke_is_tried_again_by_a_new_command(ground, hands):
+    leader, worker = hands
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(100))
+        await leader.until(lambda: client.state.rollouts["scorer"].status == "promoted")
+        said = {"model": "scorer", "version": "1", "tenant": Tenant("champion")}
+        await client.send(Deploy(id=new_id(), by="ann", at_ms=0, expects=client.state.models["scorer"], **said))
+        # It stays in the canary's place all the time, as the version to come back to.
+        for attempt in range(2):
+            await start(client, ground)
+            await leader.until(lambda: client.state.weights["champion-canary"] > 0)
+            assert client.state.tenants["champion-canary"] == Tenant("champion", "2")
+            if attempt == 0:
+                worker.shelf.breaking.add("2")
+                await leader.until(lambda: client.state.rollouts["scorer"].over)
+        assert not client.state.rollouts["scorer"].over
 
 
 async def test_a_rollback_does_not_wait_for_another_models_loading(ground, hands):
@@ -355,6 +417,17 @@ async def test_whoever_joins_late_serves_the_same_from_a_snapshot(ground, hands)
         await late.die()
 
 
+@pytest.mark.parametrize("damaged", [b"\x00", b"", b'{"revision": "7"}', b'{"x": ' + b"[" * 100_000])
+async def test_a_saved_state_that_cannot_be_read_is_made_anew_from_the_log(ground, hands, damaged):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(30), Wait())
+        await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
+        ground.snapshots.kept["state"] = damaged
+        late = await Hand(ground, TWO_MODELS).start()
+        assert late.duty.state == client.state
+        await late.die()
+
+
 async def test_a_worker_that_cannot_have_what_serves_does_not_start(ground, hands):
     async with ControlClient(ground.topic) as client:
         await start(client, ground)
@@ -364,6 +437,68 @@ async def test_a_worker_that_cannot_have_what_serves_does_not_start(ground, hand
         with pytest.raises(ControlError, match="champion-canary is to serve what cannot be had here: version 2"):
             await late.start()
         await late.die()
+
+
+@pytest.mark.parametrize("steps", [(SetWeight(0), Wait()), (SetShadow(100), Wait())])
+async def test_a_worker_starts_without_a_version_that_answers_nobody_and_has_it_later(ground, hands, steps):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", *steps)
+        await hands[0].until(lambda: client.state.rollouts["scorer"].step == 1)
+        hands[0].leads = False
+        late = Hand(ground, TWO_MODELS)
+        late.shelf.away.add("2")
+        await late.start()
+        assert late.shelf.versions["champion-canary"] == ""
+        assert late.shelf.served[-1].router.shadows == (0, 0, 0, 0)
+        await late.until(lambda: bool(late.enforcer.failed))
+        assert late.duty.revision < client.state.revision
+        late.shelf.away.clear()
+        await late.until(lambda: late.duty.revision == client.state.revision)
+        assert late.shelf.versions["champion-canary"] == "2"
+        assert late.shelf.served[-1].router.shadows == client.state.plan().shadows
+    await late.die()
+
+
+async def test_a_candidate_that_a_worker_cannot_have_when_it_starts_is_taken_back(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", Wait())
+        await hands[0].until(lambda: client.state.rollouts["scorer"].step == 0)
+        late = Hand(ground, TWO_MODELS)
+        late.shelf.torn.add("2")
+        await late.start()
+        await hands[0].until(lambda: client.state.rollouts["scorer"].over)
+        assert client.state.rollouts["scorer"].reason == (
+            f"worker {late.duty.name} cannot serve version 2: version 2 is torn"
+        )
+    await late.die()
+
+
+async def test_what_one_worker_lacks_does_not_keep_another_model(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(100))
+        await hands[0].until(lambda: client.state.rollouts["scorer"].over)
+        said = {"model": "scorer", "version": "1", "tenant": Tenant("champion")}
+        await client.send(Deploy(id=new_id(), by="ann", at_ms=0, expects=client.state.models["scorer"], **said))
+        late = Hand(ground, TWO_MODELS)
+        late.shelf.torn.add("2")  # the version to come back to
+        await late.start()
+        await late.until(lambda: bool(late.enforcer.failed))
+        await start(client, ground, "5", model="else")
+        await late.until(lambda: late.shelf.versions["other-canary"] == "5")
+        await late.until(lambda: client.state.weights["other-canary"] > 0)
+    await late.die()
+
+
+async def test_nobody_waits_for_a_worker_that_has_left(ground, hands):
+    slow = Hand(ground, TWO_MODELS)
+    slow.shelf.held["2"] = threading.Event()
+    await slow.start()
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground)
+        await slow.until(lambda: slow.duty.state.revision == client.state.revision)
+        await slow.leave()
+        await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
+    slow.shelf.held["2"].set()
 
 
 async def test_the_last_good_version_is_back_without_loading(ground, hands):
@@ -414,6 +549,77 @@ async def test_a_pipeline_file_with_other_variants_is_refused_under_a_rollout(gr
         await start(client, ground)
     with pytest.raises(ControlError, match="other variants than the control log keeps: the pipeline file changes"):
         await Hand(ground, {"champion": CANARY["champion"]}).start()
+
+
+NEWER = {**TWO_MODELS, "third": DeclaredVariant("third", "new", "1", 2.0, 0.0)}
+
+
+async def test_a_worker_with_an_older_file_follows_what_it_knows_until_it_is_replaced(ground, hands):
+    old = hands[1]
+    async with ControlClient(ground.topic) as client:
+        rollout = await start(client, ground, "2", SetWeight(50), Wait())
+        await old.until(lambda: old.duty.state.weights["champion-canary"] > 0)
+        before = old.shelf.served[-1].router.owners
+        new = await Hand(ground, NEWER).start()
+        assert client.state.declared == NEWER
+        await old.until(lambda: bool(old.enforcer.failed))
+        (failed,) = old.enforcer.failed
+        assert (failed.variant, failed.tenant) == ("third", Tenant("third"))
+        assert failed.reason.startswith("variant `third` is not in this worker's pipeline file: its keys are answered")
+        # What the worker knows it follows, by the newest revision.
+        await client.send(Abort(id=new_id(), by="ann", at_ms=0, rollout=rollout))
+        await old.until(lambda: old.shelf.versions["champion-canary"] == "")
+        plan, theirs = old.shelf.served[-1].router, client.state.plan()
+        assert list(plan.tenants) == list(TWO_MODELS)
+        kept = theirs.owners == list(theirs.tenants).index("third")
+        assert kept.sum() == 5_000
+        assert (plan.owners[kept] == before[kept]).all()
+        assert (plan.owners[~kept] == theirs.owners[~kept]).all()
+        assert old.duty.revision < client.state.revision == new.duty.revision
+    await new.die()
+
+
+async def test_an_older_file_does_not_win_again_and_leaves_no_trace(ground, hands):
+    new = await Hand(ground, NEWER).start()
+    written = len(ground.topic.records)
+    old = Hand(ground, TWO_MODELS)
+    with pytest.raises(ControlError, match=r"those of another file since revision 2 .* streamapp rollout declare"):
+        await old.start()
+    await old.die()
+    assert len(ground.topic.records) == written
+    async with ControlClient(ground.topic) as client:
+        back = Declare(id="b", by="ann", at_ms=0, expects=2, variants=TWO_MODELS, again=True)
+        assert not (await client.send(back)).refusal
+    old = await Hand(ground, TWO_MODELS).start()
+    await new.until(lambda: new.duty.revision == old.duty.revision == 3)
+    with pytest.raises(ControlError, match="since revision 3"):
+        await Hand(ground, NEWER).start()
+    for hand in (old, new):
+        await hand.die()
+
+
+async def test_a_version_that_a_newer_file_gives_is_not_the_older_file_s_own(ground, hands):
+    """It was rolled out, and then written into the file, as one does to keep it."""
+    old = hands[1]
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground, "2", SetWeight(100))
+        await old.until(lambda: old.shelf.versions["champion"] == "2")
+        scorer = {name: DeclaredVariant("champion", "scorer", "2", each.weight, 0.0) for name, each in CANARY.items()}
+        new = await Hand(ground, {**TWO_MODELS, **scorer}).start()
+        await old.until(lambda: old.duty.revision == client.state.revision)
+        assert old.shelf.versions["champion"] == "2"
+        assert new.shelf.versions["champion"] == ""
+    await new.die()
+
+
+async def test_a_file_that_is_not_taken_over_does_not_answer(ground, hands):
+    async with ControlClient(ground.topic) as client:
+        await start(client, ground)
+        await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
+    scorer = {name: DeclaredVariant("champion", "scorer", "7", each.weight, 0.0) for name, each in CANARY.items()}
+    late = await Hand(ground, {**TWO_MODELS, **scorer}).start()
+    assert (late.duty.state.declared, late.shelf.versions["champion"]) == (TWO_MODELS, "1")
+    await late.die()
 
 
 async def test_a_declaration_that_was_sent_before_is_refused(ground, hands):

@@ -62,6 +62,31 @@ async def test_the_pauses_double_up_to_the_longest(clock):
     assert pauses_s == [1, 2, 4, 8, 16, 32, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
 
 
+async def test_what_a_storage_library_raises_is_tried_again_and_ends_nothing(clock):
+    class Odd:
+        """Fails once with an error of its own."""
+
+        def __init__(self) -> None:
+            self.asked = 0
+
+        def note(self, model: str, promotion: Promotion) -> str:
+            self.asked += 1
+            if self.asked == 1:
+                raise KeyError("LocationConstraint")
+            return "champion -> 2, before 1"
+
+    writer = Writer()
+    due = noting(Odd(), writer, clock)
+    await due.once(STATE)
+    clock.advance(1)
+    await due.once(STATE)
+    said = [(command.settled, command.reason) for command in writer.written if isinstance(command, Aliased)]
+    assert said == [
+        (False, "not moved: the registry failed: KeyError('LocationConstraint')"),
+        (True, "champion -> 2, before 1"),
+    ]
+
+
 async def test_a_record_that_is_not_acknowledged_is_written_again(clock):
     class Done:
         def note(self, model: str, promotion: Promotion) -> str:

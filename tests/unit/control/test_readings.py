@@ -136,4 +136,5 @@ def test_the_phases_of_a_rollout() -> None:
     assert seen(Measured, result=Result.INCONCLUSIVE, **look) == "paused"
     assert seen(Abort) == "aborted"
     rollout = log.start(*steps).id
-    assert seen(Promote) == "promoted"
+    assert seen(Promote) == "loading"
+    assert seen(Advance, turn=1, step=LOADING) == "promoted"

@@ -7,7 +7,7 @@ import pytest
 
 from streamapp.act.state import Promotion
 from streamapp.control.registrar import Registrar
-from streamapp.errors import IntegrityError
+from streamapp.errors import IntegrityError, RegistryUnavailable
 from streamapp.models import Manifest, Registry
 from streamapp.models.manifest import ModelFile
 from streamapp.protocols import TensorSpec
@@ -52,6 +52,14 @@ def test_it_moves_and_says_who_did_it(registry, clock):
     clock.advance(7_200)
     assert Registrar(registry, "champion").note("fraud", promotion()) == "champion -> 2, before 1"
     assert moves(registry) == [("ana", None, "1"), ("ann, r1", "1", "2")]
+
+
+def test_a_registry_that_is_gone_settles_nothing(registry, tmp_path):
+    (tmp_path / "registry").rename(tmp_path / "unmounted")
+    with pytest.raises(RegistryUnavailable, match="there is no such folder"):
+        Registrar(registry, "champion").note("fraud", promotion())
+    (tmp_path / "unmounted").rename(tmp_path / "registry")
+    assert Registrar(registry, "champion").note("fraud", promotion()) == "champion -> 2, before nothing"
 
 
 def test_done_again_it_is_done_once_and_says_the_same(registry, clock):

@@ -15,6 +15,7 @@ from streamapp.errors import (
     VersionTaken,
 )
 from streamapp.models import Registry
+from streamapp.models.fetching import fetch_version
 from streamapp.models.manifest import FeatureContract, Training
 from streamapp.models.storage import open_storage
 
@@ -55,6 +56,7 @@ def test_other_content_under_the_same_version_is_refused(registry, manifest, fol
 
 
 def test_a_parent_must_exist(registry, manifest, folder):
+    registry.add(manifest(model="other"), folder)
     with pytest.raises(UnknownVersion, match="no model `fraud`"):
         registry.add(manifest(parent="0"), folder)
     assert registry.versions("fraud") == ()
@@ -82,6 +84,47 @@ def test_what_is_absent_is_named_beside_what_exists(registry, manifest, folder):
         registry.version("frand", "1")
     with pytest.raises(UnknownVersion, match="no model `other`; it has fraud"):
         registry.known("other")
+
+
+@pytest.fixture
+def gone(url, registry, manifest, folder) -> Registry:
+    """A registry that held versions, and is not there now: unmounted, deleted or misspelt."""
+    if url.startswith("s3://"):
+        return Registry("s3://no-such-bucket/models")
+    registry.add(manifest(), folder)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    filesystem.mv(root, f"{root}-elsewhere", recursive=True)
+    return registry
+
+
+def test_a_registry_that_is_gone_is_unavailable_and_none_of_its_versions_unknown(gone, tmp_path):
+    asked = (
+        gone.models,
+        lambda: gone.known("fraud"),
+        lambda: gone.version("fraud", "1"),
+        lambda: gone.resolve("fraud", "champion"),
+        lambda: gone.fetch("fraud", "1", tmp_path / "cache"),
+        lambda: gone.point("fraud", "champion", "1", "ana"),
+    )
+    for ask in asked:
+        with pytest.raises(RegistryUnavailable, match=r"there is no .* correct the "):
+            ask()
+
+
+def test_a_registry_that_goes_while_it_is_read_is_unavailable(manifest, folder, tmp_path):
+    registry, given = Registry(tmp_path / "registry"), manifest()
+    registry.add(given, folder)
+    (tmp_path / "registry").rename(tmp_path / "unmounted")
+    with pytest.raises(RegistryUnavailable, match="there is no such folder"):
+        fetch_version(registry._storage, registry._files(given), given, tmp_path / "cache")
+
+
+def test_an_empty_registry_is_there(tmp_path, s3, topic):
+    (tmp_path / "registry").mkdir()
+    for url in (tmp_path / "registry", f"s3://{s3.bucket}/{topic('empty')}/models"):
+        assert Registry(url).models() == ()
+        with pytest.raises(UnknownVersion, match="no model `fraud`; it has none"):
+            Registry(url).version("fraud", "1")
 
 
 def test_aliases_move_and_remember(registry, manifest, folder):

@@ -61,4 +61,5 @@ def save_pickle(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
+    (tmp_path / "registry").mkdir()
     return Registry(tmp_path / "registry")

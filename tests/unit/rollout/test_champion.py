@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from streamapp.act.commands import Promote, Start
-from streamapp.act.state import State
+from streamapp.act.commands import Advance, Start
+from streamapp.act.state import LOADING, State
 from streamapp.act.steps import SetWeight
 from streamapp.cli.main import main
 from streamapp.models import Manifest, Registry
@@ -61,7 +61,7 @@ def promoted(log: ScriptedLog) -> ScriptedLog:
     said = {"by": "ann", "at_ms": 0}
     begun = {"model": "fraud", "version": "2", "tenant": Tenant("champion", "2"), "steps": (SetWeight(10),)}
     log.write(Start(id="r1", **said, expects=log.state.models["fraud"], **begun))
-    log.write(Promote(id="p1", **said, rollout="r1"))
+    log.write(Advance(id="p1", **said, rollout="r1", turn=0, step=LOADING))
     return log
 
 

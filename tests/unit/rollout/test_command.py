@@ -3,8 +3,9 @@ import re
 import sys
 
 import pytest
+from msgspec.structs import replace
 
-from streamapp.act.commands import Aliased, Start
+from streamapp.act.commands import Aliased, Declare, DeclaredVariant, Start
 from streamapp.act.rewards import Rewards
 from streamapp.act.steps import SetWeight, Wait
 from streamapp.cli.main import main
@@ -183,6 +184,36 @@ def test_pause_resume_abort(command, log):
     assert re.sub(r"\b[0-9a-f]{12}\b", "ID", err) == (
         "streamapp: control: rollout ID is over: aborted (second thoughts)\n"
     )
+
+
+@pytest.fixture
+def controlled(tmp_path, command, pipeline_text):
+    """The pipeline file is one under control."""
+    (tmp_path / "pipeline.yaml").write_text(pipeline_text + "control: {registry: models}\n")
+
+
+@pytest.mark.usefixtures("controlled")
+def test_an_older_file_is_declared_again(command, log):
+    newer = {**log.state.declared, "other": DeclaredVariant("other", "else", "1", 1.0, 0.0)}
+    log.write(Declare(id="c1", by="w2", at_ms=0, expects=1, variants=newer))
+    said = (0, "fraud\n  serves   champion 1 (100 %), champion-canary 1 (0 %)\n"
+               "  rollout  none since its variants were declared\n", "")  # fmt: skip
+    for _ in range(2):
+        assert command("declare") == said
+    assert list(log.state.declared) == ["champion", "champion-canary"]
+    assert len(log.records) == 3
+    *_, last = command("history")[1].splitlines()
+    assert last.endswith("ann@host  fraud       declare again champion fraud 1, champion-canary fraud 1")
+
+
+@pytest.mark.usefixtures("controlled")
+def test_declaring_a_file_ends_no_rollout(command, log):
+    changed = {name: replace(each, version="7") for name, each in log.state.declared.items()}
+    log.write(Declare(id="c1", by="w2", at_ms=0, expects=1, variants=changed))
+    command("start", "fraud", "--to", "2", "--weights", "10", "--pause", "1h")
+    status, out, err = command("declare")
+    assert (status, out) == (1, "")
+    assert "the pipeline file changes model `fraud` while rollout" in err
 
 
 def test_the_history_has_what_was_refused_as_well(command, log):

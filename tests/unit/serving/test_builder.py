@@ -224,6 +224,25 @@ def test_a_model_is_closed_when_nobody_needs_it(tmp_path: Path, numbers: Callabl
         builder.build(first)
 
 
+def test_a_model_that_broke_on_trial_is_told_of_until_it_is_forgiven(
+    tmp_path: Path, numbers: Callable[[], Folder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidate, other = Tenant("main", "2"), Tenant("main", "3")
+    with Pipeline.build(settings(runtime="counted"), tmp_path, numbers()) as pipeline:
+        builder = builder_of(pipeline)
+        trial = replace(plan(1, {"main": None, "main-canary": "2"}, (0, 0, 1, 0)), trials=frozenset({"main-canary"}))
+        score(pipeline, builder.build(trial))
+        assert builder.broken(candidate) == ""
+        with monkeypatch.context() as patch:
+            patch.setattr("tests.counted_runtime.BROKEN", {"m-2"})
+            assert len(score(pipeline, builder.build(trial)).failures) == 8
+        builder.forgive(other)
+        assert builder.broken(candidate)
+        builder.forgive(candidate)
+        assert builder.broken(candidate) == ""
+        assert score(pipeline, builder.build(trial)).failures == {}
+
+
 def test_scoring_by_what_was_closed_is_refused(pipeline: Pipeline) -> None:
     serving = builder_of(pipeline).build(plan(1, {"main": "2"}))
     pipeline.serve(serving)
