@@ -136,7 +136,8 @@ async def test_check_and_run_with_a_password_from_the_environment(
 def test_check_says_that_the_password_is_wrong(secure_kafka: SecureKafka, pipeline: Callable[..., Path]) -> None:
     status, said = streamapp("check", str(pipeline(scram(secure_kafka))), password="wrong-secret")
     assert status == 1
-    assert "does not accept user scorer by SCRAM-SHA-512" in said
+    assert "does not accept user scorer by SCRAM-SHA-512: check `kafka.sasl.username`" in said
+    assert "start the broker" not in said
     assert "wrong-secret" not in said
 
 
