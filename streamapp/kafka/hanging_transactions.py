@@ -102,13 +102,14 @@ async def left_by_commit(producer: AIOKafkaProducer, places: Places, outputs: It
     return found
 
 
-async def end(producer: AIOKafkaProducer, hanging: Hanging, group: str, *, commit: bool) -> None:
+async def end(producer: AIOKafkaProducer, hanging: Hanging, places: Places, *, commit: bool) -> None:
     """Commit or abort what hangs: with a transaction that writes nothing in the same places, so that its markers end
-    what came before. Raises `KafkaError`."""
+    what came before. They are written when this returns. Raises `KafkaError`."""
     manager = producer._txn_manager
     await producer.begin_transaction()
     for tp in hanging.outputs:
         manager.maybe_add_partition_to_txn(tp)
     while hanging.offsets and manager._txn_consumer_group is None and manager.is_in_transaction():
-        await producer._sender._do_add_offsets_to_txn(group)
+        await producer._sender._do_add_offsets_to_txn(places.group)
     await (producer.commit_transaction() if commit else producer.abort_transaction())
+    await latest_transaction(producer.client, places.transactional_id)

@@ -242,7 +242,7 @@ class PartitionTransactions:
     async def _end(self, producer: AIOKafkaProducer, found: Hanging, *, commit: bool) -> None:
         outcome = "committed" if commit else "aborted"
         log.error("the broker left a transaction of %s open in %s: %s now", self._name(), found, outcome)
-        await end(producer, found, self._common.group, commit=commit)
+        await end(producer, found, self._places, commit=commit)
 
     async def _in_time(self, work: Coroutine[Any, Any, Result]) -> Result:
         """No longer than a transaction may take. Raises `PublishError`."""
