@@ -4,6 +4,7 @@ from pathlib import Path
 
 from confluent_kafka.admin import (
     AclBinding,
+    AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
@@ -55,11 +56,38 @@ class SecureKafka(ApacheKafka):
 
     def grant(self, user: str, topics: str, *operations: AclOperation) -> None:
         """Let a user do something with the topics of that prefix, and nobody else who was not granted anything."""
+        for each in operations:
+            self.allow(user, ResourceType.TOPIC, topics, each, ResourcePatternType.PREFIXED)
+
+    def allow(
+        self,
+        user: str,
+        kind: ResourceType,
+        name: str,
+        operation: AclOperation,
+        pattern: ResourcePatternType = ResourcePatternType.LITERAL,
+    ) -> AclBinding:
+        """Let a user do something, and nobody else who was not granted anything; the rule, for `forget`."""
+        binding = AclBinding(kind, name, pattern, f"User:{user}", "*", operation, AclPermissionType.ALLOW)
         admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
-        prefixed = ResourceType.TOPIC, topics, ResourcePatternType.PREFIXED
-        allowed = [AclBinding(*prefixed, f"User:{user}", "*", each, AclPermissionType.ALLOW) for each in operations]
-        for granted in admin.create_acls(allowed).values():
+        for granted in admin.create_acls([binding]).values():
             granted.result()
+        return binding
+
+    def forget(self, binding: AclBinding) -> None:
+        """Take a rule back."""
+        same = AclBindingFilter(
+            binding.restype,
+            binding.name,
+            binding.resource_pattern_type,
+            binding.principal,
+            binding.host,
+            binding.operation,
+            binding.permission_type,
+        )
+        admin = AdminClient({"bootstrap.servers": self.bootstrap_servers})
+        for deleted in admin.delete_acls([same]).values():
+            deleted.result()
 
     def _security(self) -> str:
         good, old = self.authority.sign("broker"), self.authority.sign("old-broker", expired=True)

@@ -1,12 +1,12 @@
-"""The broker answers, the topics are there with partitions that fit, and the metrics port is free."""
+"""The broker can be connected to and answers, the topics fit, and the metrics port is free."""
 
 import asyncio
 import socket
 from collections.abc import Iterator, Mapping
 
-from streamapp.check.finding import Finding, error, ok, warning
-from streamapp.config.settings import MetricsSettings, PipelineSettings
-from streamapp.errors import StreamappError
+from streamapp.check.finding import Finding, attempt, error, ok, warning
+from streamapp.config.settings import KafkaSettings, MetricsSettings, PipelineSettings
+from streamapp.errors import ConfigError, StreamappError
 from streamapp.kafka.client import connection
 from streamapp.kafka.topics import connect, topic_names
 from streamapp.kafka.transaction_check import check_transactions
@@ -16,12 +16,35 @@ WAIT_S = 5.0
 _LIMIT_S = 20.0
 
 
+def check_connection(kafka: KafkaSettings) -> list[Finding]:
+    """Whether the certificates and keys can be loaded, and whether a start skips events. No broker is needed."""
+
+    def secured() -> str:
+        connection(kafka)
+        mechanism = f", {kafka.sasl_mechanism}" if kafka.sasl_mechanism else ""
+        return f"{kafka.security_protocol}{mechanism} to {kafka.bootstrap_servers}"
+
+    findings = [attempt("kafka", secured)]
+    if kafka.auto_offset_reset == "latest":
+        findings.append(
+            warning(
+                "kafka",
+                "auto.offset.reset is latest: what arrives before the first commit of a partition is skipped, also on "
+                "partitions that are added later, and where a worker dies before it",
+                "set it to earliest unless that may be",
+            )
+        )
+    return findings
+
+
 def check_broker(settings: PipelineSettings) -> list[Finding]:
     """Whether the broker answers, and one finding per topic."""
     servers = settings.kafka.bootstrap_servers
     remedy = "start the broker, or correct the kafka section (--offline leaves the broker out)"
     try:
         found = asyncio.run(asyncio.wait_for(_partitions(settings), _LIMIT_S))
+    except ConfigError as raised:  # the broker is there and refuses; what to do about it is said
+        return [error("broker", str(raised))]
     except StreamappError as raised:
         return [error("broker", str(raised), remedy)]
     except asyncio.TimeoutError:

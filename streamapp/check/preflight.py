@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from streamapp.check.broker import check_broker, check_metrics_port
+from streamapp.check.broker import check_broker, check_connection, check_metrics_port
 from streamapp.check.control import check_control
 from streamapp.check.features import Services, check_features
 from streamapp.check.finding import Finding, Level, attempt, error, ok
@@ -32,22 +32,24 @@ def check_pipeline(path: Path, *, overrides: Sequence[str] = (), offline: bool =
         *check_models(settings, base, {name: service.numeric for name, service in services.items()}),
         *features,
     ]
-    broker = [] if offline else check_broker(settings)
-    findings += [*broker, *_check_control(settings, base, services, broker)]
+    way = check_connection(settings.kafka)
+    broker = [] if offline or way[0].level is Level.ERROR else check_broker(settings)
+    answers = bool(broker) and broker[0].level is Level.OK
+    findings += [*way, *broker, *_check_control(settings, base, services, answers=answers, offline=offline)]
     return findings if offline else [*findings, *check_metrics_port(settings.metrics)]
 
 
 def _check_control(
-    settings: PipelineSettings, base: Path, services: Services, broker: Sequence[Finding]
+    settings: PipelineSettings, base: Path, services: Services, *, answers: bool, offline: bool
 ) -> Iterator[Finding]:
-    """broker: what was found there, nothing where it was left out; the control topics need one that answers."""
+    """answers: whether the broker does, which the control topics need."""
     control, state = settings.control, None
     if control is None:
         return
-    if broker and broker[0].level is Level.OK:
+    if answers:
         findings, state = check_control(settings)
         yield from findings
-    if broker or "://" not in control.registry:
+    if not offline or "://" not in control.registry:
         yield from check_registry(settings, control, base, state, services)
 
 

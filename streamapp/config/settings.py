@@ -34,7 +34,8 @@ class KafkaSettings(Section):
     client_id: str = Field(default="streamapp", alias="client.id")
     """How this client names itself to the broker."""
     auto_offset_reset: Literal["earliest", "latest"] = Field(default="earliest", alias="auto.offset.reset")
-    """Where a group without a committed offset starts."""
+    """Where a partition without a committed offset starts. `latest` skips what arrives before a partition's first
+    commit: on partitions added later, or where a worker dies before it."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", alias="security.protocol"
     )
@@ -80,7 +81,8 @@ class KafkaSettings(Section):
     )
     """`https` compares the broker's host name with its certificate, `none` does not."""
     isolation_level: Literal["read_uncommitted", "read_committed"] | None = Field(default=None, alias="isolation.level")
-    """Whether records of open or aborted transactions are read; the delivery decides if absent."""
+    """Whether records of open or aborted transactions are read: `read_committed` is implied by `delivery:
+    exactly_once`, which refuses the other, and `read_uncommitted` by `at_least_once`."""
     session_timeout_ms: int = Field(default=10_000, alias="session.timeout.ms", ge=1000)
     """Without a heartbeat for this long the broker gives the partitions to other workers. Milliseconds."""
     heartbeat_interval_ms: int = Field(default=3_000, alias="heartbeat.interval.ms", ge=100)
@@ -383,7 +385,8 @@ class WorkerSettings(Section):
     progress_timeout_s: float | None = Field(default=120.0, ge=0)
     """A partition with work that makes no progress for this long ends the process with status 3, so that whatever
     supervises it starts it again: a model that hangs, an event loop that is blocked. Waiting for a broker or a store
-    that is down does not count. Longer than the slowest batch takes; null or 0 turns it off. Seconds."""
+    that is down does not count; a broker counts as down once `session.timeout.ms` has passed. Longer than the slowest
+    batch, `commit_interval_s` and that timeout take; null or 0 turns it off. Seconds."""
     max_batches_in_flight: int = Field(default=3, ge=1)
     """Micro-batches between decode and acknowledgement at once."""
     observe_queue_batches: int = Field(default=64, ge=1)

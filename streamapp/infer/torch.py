@@ -1,7 +1,9 @@
 """TorchScript (`.pt`) and torch.export (`.pt2`) models through torch."""
 
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,12 @@ from streamapp.infer.torch_signature import (
     fitted_to_forward,
 )
 from streamapp.infer.torch_transfer import CpuTransfer, CudaTransfer, Transfer
-from streamapp.infer.torchscript_archive import check_code, is_torchscript
+from streamapp.infer.torchscript_archive import OPENS_FILES, check_code, is_torchscript
 from streamapp.protocols import Runtime, RuntimeOptions, Signature
 from streamapp.types import Array
 
 Call = Callable[[Mapping[str, torch.Tensor]], Any]
+_NAMES_A_FILE = re.compile("file|path|dir")
 
 
 class TorchModel:
@@ -91,9 +94,19 @@ def _check_torchscript(path: Path) -> None:
             f"model {path}: not a TorchScript file (saved with torch.jit.save; pickled modules are refused)"
         )
     try:
-        check_code(path)
+        check_code(path, OPENS_FILES | _file_operators())
     except ModelLoadError as error:
         raise ModelLoadError(f"model {path}: {error}") from error
+
+
+@cache
+def _file_operators() -> frozenset[str]:
+    """Operators of the torch at hand that take the name of a file."""
+    return frozenset(
+        schema.name.partition("::")[2]
+        for schema in torch._C._jit_get_all_schemas()
+        if any("str" in str(each.type) and _NAMES_A_FILE.search(each.name) for each in schema.arguments)
+    )
 
 
 def load_exported(path: Path, options: RuntimeOptions) -> Runtime:

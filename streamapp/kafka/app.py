@@ -8,6 +8,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from faust.app.base import BootStrategy
 
+from streamapp.config.pace import commit_interval_s
 from streamapp.config.settings import PipelineSettings
 from streamapp.kafka.chunk import Chunk, Intake
 from streamapp.kafka.client import connection
@@ -18,9 +19,6 @@ REBALANCE_GRACE_S = 10.0
 
 FETCH_BYTES = 1024 * 1024
 """Most bytes that one fetch brings of one partition."""
-
-AT_LEAST_ONCE_COMMIT_S = 1.0
-EXACTLY_ONCE_COMMIT_S = 0.2
 
 _A_DAY_MS = 24 * 60 * 60 * 1000
 
@@ -47,15 +45,8 @@ def group_id(settings: PipelineSettings) -> str:
     return settings.kafka.group_id or settings.name
 
 
-def commit_interval_s(settings: PipelineSettings) -> float:
-    """Time between commits; by default short where readers wait for the transaction."""
-    if settings.worker.commit_interval_s is not None:
-        return settings.worker.commit_interval_s
-    return EXACTLY_ONCE_COMMIT_S if settings.delivery == "exactly_once" else AT_LEAST_ONCE_COMMIT_S
-
-
 def isolation_level(settings: PipelineSettings) -> str:
-    """Which input records count: with `exactly_once` only those that were committed, unless the user said otherwise."""
+    """Which input records count: with `exactly_once` only those that were committed, else what the user said."""
     return settings.kafka.isolation_level or (
         "read_committed" if settings.delivery == "exactly_once" else "read_uncommitted"
     )

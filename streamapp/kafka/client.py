@@ -2,13 +2,13 @@
 
 import importlib.util
 import logging
-import ssl
 from typing import Any
 
 from streamapp.config.problems import dotted
 from streamapp.config.rules.kafka import connection_rules
 from streamapp.config.settings import KafkaSettings
 from streamapp.errors import ConfigError
+from streamapp.kafka.tls import tls_context
 from streamapp.kafka.tokens import token_source
 
 REQUEST_TIMEOUT_MS = 30_000
@@ -17,7 +17,8 @@ REQUEST_TIMEOUT_MS = 30_000
 def connection(settings: KafkaSettings) -> dict[str, Any]:
     """Keyword arguments shared by aiokafka's consumer, producer and admin client.
 
-    Raises `ConfigError` for a combination that cannot work or would send a password in the clear.
+    Raises `ConfigError` for a combination that cannot work or would send a password in the clear, and for certificates
+    and keys that cannot be loaded.
     """
     for broken in connection_rules(settings):
         raise ConfigError(f"{dotted(broken.path)}: {broken.message}: {broken.remedy}")
@@ -26,7 +27,7 @@ def connection(settings: KafkaSettings) -> dict[str, Any]:
         "client_id": settings.client_id,
         "request_timeout_ms": max(REQUEST_TIMEOUT_MS, settings.session_timeout_ms + 5_000),
         "security_protocol": settings.security_protocol,
-        **({"ssl_context": _ssl_context(settings)} if settings.security_protocol.endswith("SSL") else {}),
+        **({"ssl_context": tls_context(settings)} if settings.security_protocol.endswith("SSL") else {}),
         **(_sasl(settings) if settings.security_protocol.startswith("SASL") else {}),
     }
 
@@ -50,41 +51,6 @@ def _sasl(settings: KafkaSettings) -> dict[str, Any]:
         "sasl_plain_username": settings.sasl_username,
         "sasl_plain_password": "" if password is None else password.get_secret_value(),
     }
-
-
-def _ssl_context(settings: KafkaSettings) -> ssl.SSLContext:
-    """Verifies the broker's certificate and host name, against the given authority or the system's."""
-    authority, certificate, key = (
-        settings.ssl_ca_location,
-        settings.ssl_certificate_location,
-        settings.ssl_key_location,
-    )
-    password = settings.ssl_key_password
-    try:
-        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=authority)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"kafka.ssl.ca.location: cannot load the authority in {authority}: {_reason(error)}: give a readable PEM "
-            "file of certificates"
-        ) from error
-    context.check_hostname = settings.ssl_endpoint_identification_algorithm == "https"
-    if certificate is None:
-        return context
-    try:
-        # Without a password OpenSSL would ask for one on the terminal, and wait.
-        context.load_cert_chain(certificate, key, password="" if password is None else password.get_secret_value())
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"kafka.ssl.certificate.location: cannot load the certificate in {certificate} with the key in {key}: "
-            f"{_reason(error)}: give readable PEM files that belong together, and `ssl.key.password` if the key has one"
-        ) from error
-    return context
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return f"OpenSSL says {error.reason or error.__class__.__name__}"
-    return error.strerror or error.__class__.__name__
 
 
 class _WithoutCredentials(logging.Filter):

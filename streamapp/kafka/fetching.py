@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import aiokafka
 from aiokafka.consumer.fetcher import FetchResult
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
@@ -13,13 +13,11 @@ from faust.types import TP
 from streamapp.kafka.chunk import Chunk, Intake, RawRecord, columns
 from streamapp.kafka.closing import ClosingConsumer
 from streamapp.kafka.ledger import Partition, Span
+from streamapp.kafka.missing import MissingTopics
 from streamapp.kafka.places import Places
 
 LOOK_AGAIN_S = 1.0
 """How long the fetching coroutine waits at most before it sees whether its consumer was closed."""
-
-ALARM_AT_LOOK = 3
-"""A topic is said to be gone when it was not there that often: the broker may just not have answered yet."""
 
 
 class Recipient(Protocol):
@@ -53,7 +51,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     def __post_init__(self) -> None:
         super().__post_init__()
         self._places = Places()
-        self._missing: dict[str, int] = {}
+        self._missing = MissingTopics()
         self._looked_at_s = 0.0
         self._generation = 0
         self._handed = (-1, 0)
@@ -62,9 +60,22 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return ClosingConsumer(**transport.consumer_options)
 
     async def on_start(self) -> None:
-        """Connect and begin to fetch."""
-        await super().on_start()
+        """Connect, for as long as the broker takes, and begin to fetch."""
+        while not await self._connected():
+            await self.sleep(LOOK_AGAIN_S)
+            if self.should_stop:
+                return
         self.add_future(self._pump())
+
+    async def _connected(self) -> bool:
+        """Whether the broker answers; it did a moment ago, when the topics were looked at."""
+        try:
+            await super().on_start()
+        except KafkaConnectionError as error:
+            await self._ensure_consumer().stop()
+            self.log.warning("The broker does not answer any more, trying again: %s", error)
+            return False
+        return True
 
     @property
     def generation(self) -> int:
@@ -191,11 +202,10 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         if now_s < self._looked_at_s + LOOK_AGAIN_S:
             return
         self._looked_at_s = now_s
-        gone = set(consumer.subscription()) - consumer._client.cluster.topics()
-        self._missing = {topic: self._missing.get(topic, 0) + 1 for topic in gone}
-        for topic, looks in self._missing.items():
-            if looks == ALARM_AT_LOOK:
-                self.log.error("Topic %s is not on the broker; nothing is read from it until it is there", topic)
+        cluster = consumer._client.cluster
+        gone = set(consumer.subscription()) - cluster.topics()
+        for topic in self._missing.look(gone, cluster._last_successful_refresh_ms):
+            self.log.error("Topic %s is not on the broker; nothing is read from it until it is there", topic)
         if gone:
             consumer._client.force_metadata_update()
 

@@ -18,7 +18,8 @@ LIMIT_S = 5.0
 ALERT_S = 1.0
 """How long a broker may take to object to our certificate; with TLS 1.3 it does so after the handshake."""
 
-_CERTIFICATE = {
+_UNTRUSTED = ("is not signed by a trusted authority", "name the broker's authority in `kafka.ssl.ca.location`")
+_CERTIFICATE = dict.fromkeys((2, 18, 19, 20, 21), _UNTRUSTED) | {
     10: ("has expired", "renew it on the broker, and look at this machine's clock"),
     9: ("is not valid yet", "look at the clocks of this machine and the broker's"),
     62: (
@@ -27,7 +28,7 @@ _CERTIFICATE = {
     ),
     64: ("is for another address", "use a name that is in it in `kafka.bootstrap.servers`, or have one made for it"),
 }
-_UNTRUSTED = ("is not signed by a trusted authority", "name the broker's authority in `kafka.ssl.ca.location`")
+_NOT_ACCEPTED = ("is not acceptable", "have another one made for the broker")
 
 
 class Refusal(Exception):
@@ -103,13 +104,16 @@ async def _check_tls(where: str, host: str, port: int, context: ssl.SSLContext, 
     try:
         line = await Line.open(host, port, context)
     except ssl.SSLCertVerificationError as error:
-        what, remedy = _CERTIFICATE.get(error.verify_code, _UNTRUSTED)
+        what, remedy = _CERTIFICATE.get(error.verify_code, _NOT_ACCEPTED)
         raise Refusal(where, f"shows a certificate that {what} ({error.verify_message})", remedy) from error
     except (ssl.SSLError, ConnectionError, EOFError) as error:
         if await _speaks_kafka(host, port, None):
             plain = "SASL_PLAINTEXT" if protocol.startswith("SASL") else "PLAINTEXT"
             remedy = f"use the port of its TLS listener, or {plain} if the network is trusted"
             raise Refusal(where, f"does not speak TLS, `kafka.security.protocol` is {protocol}", remedy) from error
+        if isinstance(error, ssl.SSLError):
+            remedy = "compare the TLS versions and ciphers on both sides, and see whether it wants a client certificate"
+            raise Refusal(where, f"does not agree on TLS (OpenSSL: {error.reason or error})", remedy) from error
         raise
     await line.close()
 
@@ -125,7 +129,8 @@ async def _check_our_certificate(where: str, host: str, port: int, context: ssl.
         raise Refusal(
             where,
             f"wants a client certificate that it trusts ({error.reason})",
-            "give `kafka.ssl.certificate.location` and `kafka.ssl.key.location`, signed by an authority of the broker",
+            "give `kafka.ssl.certificate.location` and `kafka.ssl.key.location`, signed by an authority of the broker "
+            "and not expired",
         ) from error
     finally:
         await line.close()

@@ -30,10 +30,16 @@ async def prepare_topics(settings: PipelineSettings, options: Mapping[str, Any])
     try:
         inputs, outputs = topic_names(settings)
         found = await partition_counts(admin, [*inputs, *outputs])
-        _refuse_missing([t for t in inputs if t not in found], "input", "create them, or correct their names")
+        _refuse_missing(
+            [t for t in inputs if t not in found],
+            "input",
+            "create them, correct their names, or grant this user Describe on them",
+        )
         missing = [t for t in outputs if t not in found]
         if not settings.worker.auto_create_topics:
-            _refuse_missing(missing, "output", "create them, or set `worker.auto_create_topics: true`")
+            _refuse_missing(
+                missing, "output", "create them, set `worker.auto_create_topics: true`, or grant this user Describe"
+            )
         for topic in missing:
             wanted = max(found[t] for t in settings.source.topics)
             found[topic] = await create_topic(admin, topic, wanted) or wanted

@@ -1,16 +1,17 @@
 """What `delivery: exactly_once` asks of a broker."""
 
 import asyncio
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, TransactionalIdAuthorizationFailed
 
 from streamapp.config.settings import PipelineSettings
 from streamapp.errors import BrokerUnavailable, ConfigError, PublishError
 from streamapp.kafka.app import group_id
+from streamapp.kafka.grants import READ, WRITE, Need, lacking
 from streamapp.kafka.ledger import Partition
 from streamapp.kafka.partition_transactions import Transactional
 from streamapp.kafka.sending import BATCH_BYTES, Refused, discard
@@ -49,12 +50,17 @@ async def check_transactions(
     try:
         producer = await common.producer(probe, BATCH_BYTES)
     except Refused as error:
+        if isinstance(error.__cause__, TransactionalIdAuthorizationFailed):
+            raise ConfigError(_not_granted([f"Write on transactional ids that begin with {common.group}:"])) from error
         raise ConfigError(_cannot(f"transactions are refused: {error}")) from error
     except PublishError as error:
         raise BrokerUnavailable(str(error)) from error
     outputs = tuple(topic for topic in common.outputs if topics is None or topic in topics)
     source = Partition(settings.source.topics[0], 0)
     try:
+        with suppress(asyncio.TimeoutError):
+            if missing := await asyncio.wait_for(lacking(producer.client, needs(settings)), ASK_S):
+                raise ConfigError(_not_granted(missing))
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(stable_offset(producer.client, common.group, source), ASK_S)
         with suppress(asyncio.TimeoutError):
@@ -68,6 +74,26 @@ async def check_transactions(
         raise ConfigError(_cannot(f"{type(error).__name__}: {error}")) from error
     finally:
         await discard(producer)
+
+
+def needs(settings: PipelineSettings) -> list[Need]:
+    """What a worker's user must be granted beside its transactional ids."""
+    answers = (settings.predictions.topic, settings.dead_letters.topic)
+    read = [*settings.source.topics, *answers]  # answers: what is open in them is looked for
+    read += [] if settings.outcomes is None else [settings.outcomes.topic]
+    written = [*answers, *([] if settings.alerts is None else [settings.alerts.topic])]
+    return [
+        Need(READ, "group", group_id(settings)),
+        *(Need(READ, "topic", topic) for topic in read),
+        *(Need(WRITE, "topic", topic) for topic in written),
+    ]
+
+
+def _not_granted(grants: Iterable[object]) -> str:
+    return (
+        f"delivery: exactly_once is not possible for this user, who lacks {'; '.join(map(str, grants))}: grant it "
+        "(kafka-acls.sh --add --allow-principal …), or set `delivery: at_least_once`, which needs less"
+    )
 
 
 def _cannot(reason: str) -> str:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamapp.clock import SystemClock
+from streamapp.config.pace import LOOK_S
 from streamapp.kafka.vitals import where
 from streamapp.kafka.watchdog import Reading, Seen, Stall, Watchdog
 from streamapp.protocols import Clock
@@ -28,7 +29,6 @@ log = logging.getLogger(__name__)
 
 STUCK = 3
 """Exit status of a worker that made no progress."""
-EVERY_S = 1.0
 LOCK_GRACE_S = 15.0
 """How much later than the limit the interpreter's timer goes off, so that the thread comes first where it can."""
 LAST_WORDS_S = 5.0
@@ -74,7 +74,7 @@ class Watch:
         *,
         clock: Clock | None = None,
         end: Callable[[int], object] = os._exit,
-        every_s: float = EVERY_S,
+        every_s: float = LOOK_S,
     ) -> None:
         self._worker, self._loop, self._limit_s = worker, loop, limit_s or None
         self._clock = clock if clock is not None else SystemClock()

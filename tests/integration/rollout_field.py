@@ -50,6 +50,7 @@ class Field:
     folder: Path
     topic: Callable[[str], str]
     kafka: dict[str, Any] = field(default_factory=dict)
+    delivery: str = "at_least_once"
     workers: list[ChildProcess] = field(default_factory=list)
     fed: int = 0
     fed_at_ms: list[int] = field(default_factory=list)
@@ -81,7 +82,8 @@ class Field:
             },
             "predictions": {"topic": f"{self.name}.predictions"},
             "dead_letters": {"topic": f"{self.name}.dead"},
-            "control": {"registry": "registry", "report_interval_s": 0.3},
+            "delivery": self.delivery,
+            "control": {"registry": self.registry.url, "report_interval_s": 0.3},
             "metrics": {"enabled": False},
             "worker": {"drain_s": 5, "commit_interval_s": 0.2},
         }
@@ -240,7 +242,11 @@ class Field:
     async def answers(self) -> "Answers":
         """Predictions and dead letters, once every event that was fed has one."""
         topics = [f"{self.name}.predictions", f"{self.name}.dead"]
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap_servers, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap_servers,
+            enable_auto_commit=False,
+            isolation_level="read_committed" if self.delivery == "exactly_once" else "read_uncommitted",
+        )
         await consumer.start()
         try:
             partitions = [TopicPartition(topic, number) for topic in topics for number in range(PARTITIONS)]

@@ -94,6 +94,25 @@ async def test_a_follower_that_is_cut_off_catches_up(
     assert after == {"2"}
 
 
+async def test_a_swap_whose_connections_are_reset_repeats_nothing(ground: Field, proxied_kafka: ProxiedKafka) -> None:
+    ground.delivery = "exactly_once"
+    changes = ["delivery=exactly_once", f"kafka.bootstrap.servers={proxied_kafka.proxied_servers}"]
+    workers = [ground.start(*changes) for _ in range(2)]
+    for worker in workers:
+        await ground.until_said(worker, "holds 2 partitions")
+    async with ground.feeding(400), ground.control() as client:
+        await ground.roll_out(client, "2", SetWeight(30), Wait(1), SetWeight(60), Wait(1))
+        for weight in (30, 60):
+            # The step has been sent; no worker's swap is committed yet.
+            await ground.until(client, lambda r, weight=weight: r.weight == weight)
+            proxied_kafka.proxy.reset()
+        rollout = await ground.until(client, lambda r: r.over)
+    assert rollout.status == "promoted", rollout.reason
+    answers = await ground.answers()
+    assert (answers.dead, answers.repeated, len(answers.ids)) == ([], 0, ground.fed)
+    assert answers.versions().keys() == {"1", "2"}
+
+
 async def test_a_broker_that_is_killed_in_the_middle_of_a_rollout(ground: Field, proxied_kafka: ProxiedKafka) -> None:
     await ground.started(2)
     async with ground.feeding(200), ground.control() as client:

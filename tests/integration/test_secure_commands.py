@@ -1,90 +1,32 @@
 """`streamapp check` and `streamapp run` over secure connections: what they say, how they end, where they listen."""
 
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import onnx
 import psutil
 import pytest
 import yaml
 from confluent_kafka.admin import AclOperation
-from onnx import TensorProto, helper
 
 from streamapp.demo.child import ChildProcess, python
 from tests.brokers import Broker, free_ports
+from tests.integration.secure_cases import PATIENCE_S, environment, streamapp, wait_until_said, write_pipeline
 from tests.kafka_io import Outgoing, create_topics, produce, read_all
 from tests.secure_kafka import PASSWORD, USER, SecureKafka
 from tests.secure_ways import scram
 
-PATIENCE_S = 60.0
-
 
 @pytest.fixture
 def pipeline(tmp_path: Path, topic: Callable[[str], str]) -> Callable[..., Path]:
-    """A pipeline file with these Kafka settings, its model beside it; the password comes from the environment."""
-    graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["p"])],
-        "g",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 1])],
-        [helper.make_tensor_value_info("p", TensorProto.FLOAT, ["rows", 1])],
-        [helper.make_tensor("w", TensorProto.FLOAT, [1, 1], np.ones(1, np.float32).tobytes(), raw=True)],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.save(model, tmp_path / "model.onnx")
-
-    def write(kafka: Mapping[str, Any], **sections: Any) -> Path:
-        if "sasl.password" in kafka:
-            kafka = {**kafka, "sasl.password": "${KAFKA_PASSWORD}"}
-        variant = {"weight": 1, "model": {"name": "m", "path": "model.onnx"}, "inputs": {"x": ["amount"]}}
-        settings = {
-            "name": topic("payments"),
-            "kafka": dict(kafka),
-            "source": {"topics": [topic("events")]},
-            "event": {"id": "id", "fields": {"id": {"dtype": "string"}, "amount": {"dtype": "float32"}}},
-            "variants": {"champion": {**variant, "outputs": {"score": {"tensor": "p"}}}},
-            "predictions": {"topic": topic("predictions")},
-            "dead_letters": {"topic": topic("dead")},
-            "worker": {"auto_create_topics": True, "broker_wait_s": 3600},
-            "metrics": {"port": 0},
-            **sections,
-        }
-        path = tmp_path / "pipeline.yaml"
-        path.write_text(yaml.safe_dump(settings))
-        return path
-
-    return write
-
-
-def environment(password: str = PASSWORD) -> dict[str, str]:
-    return {**os.environ, "KAFKA_PASSWORD": password}
-
-
-def streamapp(*arguments: str, password: str = PASSWORD) -> tuple[int, str]:
-    """Exit status, and everything that was said."""
-    command = [sys.executable, "-m", "streamapp", *arguments]
-    done = subprocess.run(
-        command, env=environment(password), capture_output=True, text=True, timeout=PATIENCE_S, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
+    return partial(write_pipeline, tmp_path, topic)
 
 
 def listening(pid: int) -> list[int]:
     """Ports that a process accepts connections on."""
     connections = psutil.Process(pid).net_connections(kind="inet")
     return sorted(c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN)
-
-
-def wait_until_said(worker: ChildProcess, log: Path, text: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while text not in log.read_text():
-        assert not worker.wait(0.05), log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
 
 
 async def test_check_names_what_the_user_may_not_do_with_the_control_topics(
@@ -151,7 +93,8 @@ async def test_check_and_run_with_a_password_from_the_environment(
 def test_check_says_that_the_password_is_wrong(secure_kafka: SecureKafka, pipeline: Callable[..., Path]) -> None:
     status, said = streamapp("check", str(pipeline(scram(secure_kafka))), password="wrong-secret")
     assert status == 1
-    assert "does not accept user scorer by SCRAM-SHA-512" in said
+    assert "does not accept user scorer by SCRAM-SHA-512: check `kafka.sasl.username`" in said
+    assert "start the broker" not in said
     assert "wrong-secret" not in said
 
 

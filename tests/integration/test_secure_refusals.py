@@ -13,7 +13,7 @@ from streamapp.config.settings import KafkaSettings
 from streamapp.errors import BrokerUnavailable, ConfigError
 from streamapp.kafka.client import connection
 from streamapp.kafka.topics import connect
-from tests.certificates import Authority
+from tests.certificates import Authority, Pair
 from tests.secure_kafka import SecureKafka
 from tests.secure_ways import bearer, in_the_clear, mtls, over_tls, scram, token_file
 
@@ -26,6 +26,10 @@ Way = Callable[[SecureKafka, Path], dict[str, Any]]
 def by_name(settings: dict[str, Any]) -> dict[str, Any]:
     """The address by a name that is not in the certificate."""
     return {**settings, "bootstrap.servers": settings["bootstrap.servers"].replace("127.0.0.1", "localhost")}
+
+
+def expired(kafka: SecureKafka) -> Pair:
+    return kafka.authority.sign("late", expired=True)
 
 
 async def reach(settings: dict[str, Any], wait_s: float = WAIT_S) -> None:
@@ -60,6 +64,7 @@ async def hung_up(ports: set[int]) -> None:
         (lambda k, _: over_tls(k, "MTLS"), "wants a client certificate", "kafka.ssl.certificate.location"),
         (lambda k, f: mtls(k, Authority(f, "other").sign("stranger")), "wants a client certificate that it trusts",
          "signed by an authority of the broker"),
+        (lambda k, f: mtls(k, expired(k)), "wants a client certificate that it trusts", "not expired"),
         (lambda k, _: {"bootstrap.servers": k.at("MTLS")},
          "speaks TLS, `kafka.security.protocol` is PLAINTEXT", "set it to SSL"),
         (lambda k, _: {**in_the_clear(k), "bootstrap.servers": k.at("SCRAM"), "allow_plaintext_sasl": True},

@@ -104,6 +104,65 @@ def test_pickles_are_refused_and_never_opened(tmp_path):
     assert not (tmp_path / "trace").exists()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:torch.quantize_per_tensor:UserWarning")
+@pytest.mark.parametrize("kind", ["scripted", "frozen", "traced", "quantized", "optimized"])
+def test_what_torch_writes_is_what_computes(tmp_path, kind):
+    import torch
+
+    from streamapp.infer.torchscript_archive import check_code
+
+    class Many(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear, self.lstm = torch.nn.Linear(3, 3), torch.nn.LSTM(3, 4)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, bool, str]:
+            forked = torch.jit.fork(self.linear, x)
+            states, _ = self.lstm(x.unsqueeze(0))
+            with torch.profiler.record_function("named"):
+                waited = torch.jit.wait(forked)
+            return (
+                waited.sum() + states.sum() + torch.zeros(2, device=x.device, dtype=x.dtype),
+                x.is_cuda,
+                str(x.size()),
+            )
+
+    plain = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Sigmoid()).eval()
+    modules = {
+        "scripted": lambda: torch.jit.script(Many()),
+        "frozen": lambda: torch.jit.freeze(torch.jit.script(Many().eval())),
+        "traced": lambda: torch.jit.trace(plain, torch.ones(2, 3)),
+        "quantized": lambda: torch.jit.script(torch.ao.quantization.quantize_dynamic(plain, {torch.nn.Linear})),
+        "optimized": lambda: torch.jit.optimize_for_inference(torch.jit.script(plain)),
+    }
+    torch.jit.save(modules[kind](), str(tmp_path / "model.pt"))
+    check_code(tmp_path / "model.pt")
+
+
+def test_no_operator_of_this_torch_that_opens_files_is_overlooked():
+    import torch
+
+    from streamapp.infer.torch import _file_operators
+    from streamapp.infer.torchscript_archive import OPENS_FILES, OPERATORS
+
+    assert _file_operators() >= OPENS_FILES
+    known = {schema.name.partition("::")[0] for schema in torch._C._jit_get_all_schemas()}
+    assert known - OPERATORS >= {"c10d", "_c10d_functional"}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_operator_of_another_namespace_is_refused(tmp_path):
+    import torch
+
+    class Foreign(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.ops._test.leaky_relu(x, 0.1)
+
+    torch.jit.save(torch.jit.script(Foreign()), str(tmp_path / "model.pt"))
+    with pytest.raises(ModelLoadError, match=r"names `ops\._test\.leaky_relu`, which is none of the operators"):
+        load(tmp_path / "model.pt")
+
+
 def test_a_cuda_device_that_is_not_there_is_refused(script, network):
     with pytest.raises(ModelLoadError, match="CUDA devices"):
         load(script(network), RuntimeOptions("cuda:99", signature=DECLARED))

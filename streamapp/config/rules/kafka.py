@@ -12,9 +12,10 @@ _ENDPOINT_KEYS = (f"{_OAUTH}client.id", f"{_OAUTH}client.secret")
 
 
 def rules(settings: PipelineSettings) -> Iterator[Broken]:
-    """Credentials fit the protocol, and heartbeats fit the session."""
+    """Credentials fit the protocol, heartbeats the session, and what is read and committed the delivery."""
     yield from connection_rules(settings.kafka)
     yield from _session(settings.kafka)
+    yield from _isolation(settings)
     yield from _transactions(settings)
 
 
@@ -132,6 +133,16 @@ def _session(kafka: KafkaSettings) -> Iterator[Broken]:
             ("kafka", "heartbeat.interval.ms"),
             f"{kafka.heartbeat_interval_ms} is more than a third of session.timeout.ms ({kafka.session_timeout_ms})",
             f"set it to at most {kafka.session_timeout_ms // 3}, so that one lost heartbeat costs no partitions",
+        )
+
+
+def _isolation(settings: PipelineSettings) -> Iterator[Broken]:
+    if settings.delivery == "exactly_once" and settings.kafka.isolation_level == "read_uncommitted":
+        yield Broken(
+            ("kafka", "isolation.level"),
+            "read_uncommitted answers events that their producer took back, and again those that it then sent anew, "
+            "which delivery: exactly_once rules out",
+            "remove it (read_committed is what the delivery implies), or set delivery: at_least_once",
         )
 
 

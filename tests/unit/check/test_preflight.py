@@ -14,6 +14,7 @@ def test_a_sound_pipeline_is_ok_and_says_what_was_seen(pipeline):
         Finding(Level.OK, "event", "json: payment_id string, amount float32, count int32"),
         Finding(Level.OK, "drift", "champion: amount, count, score:fraud"),
         Finding(Level.OK, "model champion", "fraud 1: x float32[rows, 2] -> fraud = p[1]"),
+        Finding(Level.OK, "kafka", "PLAINTEXT to 127.0.0.1:9092"),
     ]
 
 
@@ -62,6 +63,23 @@ def test_a_missing_feature_repository(pipeline):
     (finding,) = errors(check_pipeline(path, offline=True))
     assert finding.subject == "features"
     assert "feature_store.yaml" in finding.message
+
+
+def test_an_authority_that_cannot_be_loaded_is_found_without_a_broker_and_no_broker_is_asked(pipeline):
+    path = pipeline("source:", "kafka: {security.protocol: SSL, ssl.ca.location: absent.pem}\nsource:")
+    offline = errors(check_pipeline(path, offline=True))
+    (found,) = offline
+    assert found.subject == "kafka"
+    said = f"kafka.ssl.ca.location: cannot read {path.parent / 'absent.pem'}: No such file or directory: correct the"
+    assert found.message.startswith(said)
+    assert errors(check_pipeline(path)) == offline
+
+
+def test_a_start_that_skips_events_is_a_warning(pipeline):
+    path = pipeline("source:", "kafka: {auto.offset.reset: latest}\nsource:")
+    (found,) = (finding for finding in check_pipeline(path, offline=True) if finding.level is Level.WARNING)
+    assert found.subject == "kafka"
+    assert "partitions that are added later" in found.message
 
 
 def test_an_unreachable_broker_is_named_and_the_port_is_still_looked_at(pipeline):

@@ -92,6 +92,9 @@ SASL = "broker:9092\n  security.protocol: {}\n  sasl.mechanism: PLAIN\n  sasl.us
          "has no effect with security.protocol PLAINTEXT", "set security.protocol: SSL"),
         (("broker:9092", "broker:9092\n  security.protocol: SSL\n  ssl.key.location: k.pem"),
          "5:21: kafka.ssl.key.location", "needs ssl.certificate.location too", "add ssl.certificate.location"),
+        (("broker:9092", "broker:9092\n  isolation.level: read_uncommitted\ndelivery: exactly_once"),
+         "4:20: kafka.isolation.level", "read_uncommitted answers events that their producer took back",
+         "set delivery: at_least_once"),
         (("kafka:", "batching: {max_queue_size: 10}\nkafka:"), "2:28: batching.max_queue_size",
          "10 rows cannot hold one batch of 1024", "a few times"),
     ],
@@ -140,6 +143,29 @@ def test_the_watch_over_progress_outlasts_a_read_of_the_store(report):
     assert "worker.progress_timeout_s: 5 s is no longer than one read of the online store may take" in said
     assert report("dead_letters: {topic: dead}", worker % 5.5) == ""
     assert report("dead_letters: {topic: dead}", worker % "null") == ""
+
+
+@pytest.mark.parametrize(
+    ("sections", "refused"),
+    [
+        ("worker: {progress_timeout_s: 0.5, commit_interval_s: 0.1}", "0.5 s ends workers that are well"),
+        ("worker: {progress_timeout_s: 30, commit_interval_s: 30}", "commits every 30 s"),
+        ("worker: {progress_timeout_s: 10}\nbatching: {max_queue_delay_microseconds: 20_000_000}", "wait for 20 s"),
+        ("worker: {progress_timeout_s: 6, commit_interval_s: 5.5}", ""),
+        ("worker: {progress_timeout_s: 0, commit_interval_s: 30}", ""),
+    ],
+)
+def test_the_watch_over_progress_leaves_time_for_what_a_healthy_worker_waits_for(report, sections, refused):
+    said = report("dead_letters: {topic: dead}", f"dead_letters: {{topic: dead}}\n{sections}")
+    assert refused in said
+    assert ("worker.progress_timeout_s" in said) == bool(refused)
+    assert said.count("->") == bool(refused)
+
+
+def test_uncommitted_events_may_be_read_at_least_once_and_committed_ones_always(report):
+    level = "broker:9092\n  isolation.level: %s\ndelivery: %s"
+    assert report("broker:9092", level % ("read_uncommitted", "at_least_once")) == ""
+    assert report("broker:9092", level % ("read_committed", "exactly_once")) == ""
 
 
 CONTROL = "control: {registry: models}\ndead_letters:"

@@ -15,6 +15,11 @@ class M(Module):
   def forward(self: __torch__.M,
     x: Tensor) -> Tensor:
     _0 = getattr(self, "0")
+    _3 = self.ops.torch
+    x = ops.quantized.linear(x, _0.p, 1., 0)
+    if ops.prim.is_cuda(x):
+      _1 = __torch__.torch.classes.quantized.LinearPackedParamsBase.unpack(_0.p)
+      _2 = __torch__.torch.nn.functional.relu(torch.add(x, CONSTANTS.c0))
     d = {"save": x}
     BODY
     return torch.matmul(x, d["save"])
@@ -57,6 +62,42 @@ def test_a_module_that_computes_passes(archive):
 def test_a_call_that_opens_files_is_refused_however_it_is_written(archive, call):
     with pytest.raises(ModelLoadError, match="with which TorchScript opens files; refused"):
         check_code(archive(call))
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        ('ops.image.read_file("f")', "ops.image.read_file"),
+        ('ops.c10d.send([x], g, 0, 0)', "ops.c10d.send"),
+        ('ops._c10d_functional.all_reduce(x, "sum", "g")', "ops._c10d_functional.all_reduce"),
+        ('o = ops\n    o.image.read_file("f")', "ops"),
+        ('i = ops.image\n    i.read_file("f")', "ops.image"),
+        ('i = ops.prim\n    i.Print(x)', "ops.prim"),
+        ('getattr(ops, "image").read_file("f")', "ops"),
+        ('[ops][0].image.read_file("f")', "ops"),
+        ('t = torch\n    t.add(x, x)', "torch"),
+        ('torch.ops.image.read_file("f")', "torch.ops.image.read_file"),
+        ('__torch__.torch.classes.dist_rpc.WorkerInfo("w", 1)', "__torch__.torch.classes.dist_rpc.WorkerInfo"),
+        ('c = __torch__.torch.classes\n    c.dist_rpc.WorkerInfo("w", 1)', "__torch__.torch.classes"),
+        ('c = __torch__.torch\n    c.classes.dist_rpc.WorkerInfo("w", 1)', "__torch__.torch"),
+        ('c = __torch__\n    c.torch.classes.dist_rpc.WorkerInfo("w", 1)', "__torch__"),
+    ],
+)  # fmt: skip
+def test_only_what_computes_is_named_and_nothing_is_given_another_name(archive, call, named):
+    with pytest.raises(ModelLoadError, match=rf"names `{named}`, which is none of the operators and types that comp"):
+        check_code(archive(call))
+
+
+@pytest.mark.parametrize("call", ['ops.prim.PythonOp("f")', 'y = rpc_async("w", f, (x,))', 'ops.prim.rpc_sync("w", f)'])
+def test_a_call_that_leaves_the_process_is_refused(archive, call):
+    with pytest.raises(ModelLoadError, match="with which TorchScript calls others; refused"):
+        check_code(archive(call))
+
+
+def test_an_operator_that_another_torch_has_is_refused_by_its_name(archive):
+    check_code(archive('torch.load_tensor("f")'))
+    with pytest.raises(ModelLoadError, match="names `load_tensor`, with which TorchScript opens files"):
+        check_code(archive('torch.load_tensor("f")'), frozenset({"load_tensor"}))
 
 
 def test_what_cannot_be_read_is_refused(archive):

@@ -1,7 +1,6 @@
 import importlib.util
 import logging
 import ssl
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from streamapp.config.settings import KafkaSettings
 from streamapp.errors import ConfigError
 from streamapp.kafka.client import connection
 from streamapp.kafka.tokens import TokenSource
-from tests.certificates import Authority
 
 SASL = {"sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "u", "sasl.password": "hush"}
 
@@ -62,25 +60,6 @@ def test_credentials_that_would_not_be_used_are_refused(protocol: str) -> None:
 def test_certificates_that_would_not_be_used_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"has no effect with security\.protocol"):
         connection(kafka(**{"ssl.ca.location": "ca.pem"}))
-
-
-@pytest.mark.parametrize("setting", ["ssl.ca.location", "ssl.certificate.location"])
-def test_a_certificate_that_cannot_be_loaded_is_named(setting: str, tmp_path: Path) -> None:
-    broken = tmp_path / "broken.pem"
-    broken.write_text("not a certificate")
-    more = {"ssl.key.location": str(tmp_path / "absent.pem")} if "certificate" in setting else {}
-    with pytest.raises(ConfigError, match=r"broken\.pem"):
-        connection(kafka(**{"security.protocol": "SSL", setting: str(broken), **more}))
-
-
-@pytest.mark.parametrize("password", [None, "wrong-secret"])
-def test_a_locked_key_needs_its_password_and_never_asks_for_it(tmp_path: Path, password: str | None) -> None:
-    pair = Authority(tmp_path, "authority").sign("client", password="locked-away")
-    files = {"ssl.certificate.location": str(pair.certificate), "ssl.key.location": str(pair.key)}
-    with pytest.raises(ConfigError, match=r"`ssl\.key\.password`") as caught:
-        connection(kafka(**{"security.protocol": "SSL", "ssl.key.password": password, **files}))
-    assert "wrong-secret" not in str(caught.value)
-    connection(kafka(**{"security.protocol": "SSL", "ssl.key.password": "locked-away", **files}))
 
 
 def test_a_key_needs_its_certificate() -> None:
