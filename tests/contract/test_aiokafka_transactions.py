@@ -10,7 +10,7 @@ from aiokafka.producer import sender
 from aiokafka.protocol.commit import OffsetFetchRequest
 
 from streamapp.kafka.ledger import Partition
-from streamapp.kafka.stable_offsets import _StableOffsetFetch
+from streamapp.kafka.stable_offsets import _OffsetFetch
 
 
 def test_a_started_producer_has_fenced_the_others() -> None:
@@ -37,7 +37,7 @@ def test_aiokafka_reads_committed_offsets_without_asking_for_stable_ones() -> No
 @pytest.mark.parametrize(("lowest", "highest"), [(0, 6), (8, 9)])
 def test_a_broker_without_stable_offsets_is_refused(lowest: int, highest: int) -> None:
     with pytest.raises(aiokafka.errors.IncompatibleBrokerVersion, match=r"Kafka 2\.5"):
-        _StableOffsetFetch("group", Partition("events", 0)).prepare({9: (lowest, highest)})
+        _OffsetFetch("group", Partition("events", 0), stable=True).prepare({9: (lowest, highest)})
 
 
 @pytest.mark.parametrize(
