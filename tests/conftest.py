@@ -95,13 +95,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that asks for the real broker carries its marker, whether or not its author thought of it.
 
-    Processes that share the tests (`--dist loadgroup`) have a version of the broker each.
+    Processes that share the tests (`--dist loadgroup`) have a version and kind of the broker each; what runs on the
+    newest version only is for a process of its own.
     """
     for item in items:
         for name in set(REAL_BROKERS) & set(getattr(item, "fixturenames", ())):
             item.add_marker("kafka")
             if isinstance(item, pytest.Function):
-                item.add_marker(pytest.mark.xdist_group(item.callspec.params[name]))
+                alone = item.get_closest_marker("newest_kafka") is not None
+                group = f"{name} {item.callspec.params[name]}{' alone' if alone else ''}"
+                item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.hookimpl(wrapper=True)

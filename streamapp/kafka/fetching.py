@@ -66,6 +66,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             if self.should_stop:
                 return
         self.add_future(self._pump())
+        self.add_future(self._follow_ends())
 
     async def _connected(self) -> bool:
         """Whether the broker answers; it did a moment ago, when the topics were looked at."""
@@ -159,6 +160,22 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             span = Span(partition, generation, before, after)
             found.append(Chunk(span, columns(partition, records), moved, size_bytes))
         return found
+
+    async def _follow_ends(self) -> None:
+        """Keep the ends known of partitions whose records wait here: they are not fetched meanwhile, and where the log
+        ended at the last fetch says less and less about how far a slow worker is behind."""
+        consumer = self._ensure_consumer()
+        while not self.should_stop:
+            await self.sleep(LOOK_AGAIN_S)
+            waiting = [tp for tp in consumer._fetcher._records if tp in consumer.assignment()]
+            try:
+                ends = await consumer.end_offsets(waiting) if waiting else {}
+            except KafkaError as error:
+                self.log.debug("The ends of the logs are not known: %r", error)
+                continue
+            for tp in ends.keys() & consumer.assignment():
+                state = consumer._subscription.subscription.assignment.state_value(tp)
+                state.highwater = max(state.highwater or 0, ends[tp])
 
     def stored(self, offsets: Mapping[Partition, int]) -> None:
         """The broker has stored these offsets, in transactions. Any thread."""

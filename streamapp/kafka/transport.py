@@ -168,7 +168,7 @@ class BatchConsumer(driver.Consumer):  # type: ignore[misc]
         """Faust's stall alarm compares clocks of two kinds and cannot fire; the worker watches its own progress."""
 
     def position_and_end(self) -> dict[Partition, tuple[int, int]]:
-        """Partition -> (offset consumed up to, end of the log as of the last fetch); unknown ones left out."""
+        """Partition -> (offset consumed up to, end of the log as of a moment ago); unknown ones left out."""
         consumer = self._thread._consumer
         subscription = consumer._subscription.subscription if consumer is not None else None
         assignment = subscription.assignment if subscription is not None else None

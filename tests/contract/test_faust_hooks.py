@@ -116,6 +116,11 @@ def test_records_can_be_taken_as_they_were_parsed() -> None:
     assert "self._partition_records = " in source(fetcher.FetchResult.__init__)
 
 
+def test_the_end_of_a_log_is_kept_where_it_can_be_renewed() -> None:
+    assert "self.highwater = None" in source(subscription_state.TopicPartitionState.__init__)
+    assert list(inspect.signature(aiokafka.AIOKafkaConsumer.end_offsets).parameters) == ["self", "partitions"]
+
+
 def test_faust_resumes_after_seeking_to_the_committed_offsets() -> None:
     from faust.tables.recovery import Recovery
 

@@ -2,7 +2,8 @@
 
 A row whose number is `BAD` or more raises by itself. Further orders stand in the file `order` in the gate's folder:
 `raise` (an exception that is nobody's row), `hang`, `hang with the lock` (of the interpreter), `kill` (as the system
-does when memory runs out) and `eat` (more memory than the process may have).
+does when memory runs out), `eat` (more memory than the process may have), and `warm up` (no end of the warm-up while
+it stands).
 """
 
 import ctypes
@@ -58,13 +59,18 @@ class OddRuntime:
     def infer(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
         numbers = next(iter(inputs.values()))
         if np.any(numbers):
-            self._obey(self._order.read_text() if self._order.exists() else "")
+            self._obey(self._ordered())
+        while not np.any(numbers) and self._ordered() == "warm up":
+            time.sleep(0.01)
         if np.any(numbers >= BAD):
             raise InferenceError("a row that the model cannot take (stub)")
         return self._model.infer(inputs)
 
     def close(self) -> None:
         self._model.close()
+
+    def _ordered(self) -> str:
+        return self._order.read_text() if self._order.exists() else ""
 
     def _obey(self, said: str) -> None:
         if said == "raise":

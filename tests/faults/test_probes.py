@@ -34,6 +34,9 @@ async def scene(stage: Stage) -> Verdict:
         write_pipeline(stage.folder / f"worker-{number}.yaml", merged(stage.document, metrics))
     async with diary(ports[0]) as first, diary(ports[1]) as second:
         busy = stage.worker(pipeline=stage.folder / "worker-0.yaml")
+        order(busy.gate, "warm up")
+        await stage.until(lambda: "warming" in first.readiness)
+        order(busy.gate, "")
         await stage.feeder.feed(50)
         await stage.until_answered(50)
         await stage.until(lambda: readiness(ports[0]) == "ready", 5)

@@ -1,5 +1,6 @@
 """The worker's promises on real Kafka."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 from streamapp.kafka.ledger import Partition
 from streamapp.kafka.partition_transactions import Transactional
 from streamapp.kafka.sending import BATCH_BYTES, discard
+from streamapp.kafka.worker import Worker
 from tests.brokers import ApacheKafka
-from tests.integration.inside_cases import InsideCases, OversizeCases
+from tests.integration.inside_cases import InsideCases, OversizeCases, running
+from tests.integration.stub_worker import EchoPath
 from tests.integration.worker_cases import PARTITIONS, PATIENCE_S, Bench, WorkerCases, disordered, repeats
 
 
@@ -43,7 +46,19 @@ class TestOnKafka(WorkerCases):
 
 
 class TestInsideOnKafka(InsideCases, OversizeCases):
-    pass
+    async def test_the_lag_grows_with_the_log_while_what_was_fetched_is_not_through(self, bench: Bench) -> None:
+        # The embedded broker does not say where a log ends.
+        await bench.feed(1000)
+        batching = {"max_batch_size": 16, "max_queue_size": 64}
+        worker = Worker(bench.parsed(batching=batching), EchoPath(bench.predictions, slow_s=0.5))
+        async with running(worker):
+            while not worker.stats().pauses:
+                await bench.all_answers()
+            await bench.feed(1000)
+            deadline_s = time.monotonic() + PATIENCE_S
+            while sum(lag := worker.stats().lag.values()) <= 1000:
+                assert time.monotonic() < deadline_s, lag
+                await bench.all_answers()
 
 
 class TestExactlyOnceOnKafka(TestOnKafka):
