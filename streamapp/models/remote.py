@@ -54,7 +54,7 @@ class RemoteStorage:
     def exists(self, path: str) -> bool:
         """Is there a file?"""
         with self._told(path):
-            return bool(self._fs.isfile(self._at(path)))
+            return self._is_file(self._at(path))
 
     @contextmanager
     def open(self, path: str) -> Iterator[BinaryIO]:
@@ -78,7 +78,7 @@ class RemoteStorage:
         store has no conditional writes, so the caller reads back what is there."""
         with self._told(path):
             self._parents(path)
-            if self._fs.isfile(self._at(path)):
+            if self._is_file(self._at(path)):
                 return False
             try:
                 self._fs.pipe_file(self._at(path), content, mode="create")
@@ -92,8 +92,11 @@ class RemoteStorage:
         """Replace a small file by what `edit` makes of it. Of two at once, the later one wins."""
         with self._told(path):
             at = self._at(path)
-            content = edit(self._fs.cat_file(at) if self._fs.isfile(at) else None)
-            if content is not None:
+            try:
+                before = self._fs.cat_file(at)
+            except FileNotFoundError:
+                before = None
+            if (content := edit(before)) is not None:
                 self._parents(path)
                 self._fs.pipe_file(at, content)
 
@@ -109,6 +112,13 @@ class RemoteStorage:
                 return ()
             names = {str(entry["name"]).rstrip("/").rpartition("/")[2] for entry in found if entry["type"] == kind}
             return tuple(sorted(filter(None, names)))
+
+    def _is_file(self, at: str) -> bool:
+        # fsspec's own `isfile` takes a store that does not answer for one that has no such file.
+        try:
+            return bool(self._fs.info(at)["type"] == "file")
+        except FileNotFoundError:
+            return False
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from streamapp.errors import (
     ConfigError,
@@ -264,3 +265,34 @@ def test_credentials_in_the_url_are_never_shown():
     assert "t0p" not in str(raised.value)
     assert raised.value.__cause__ is None
     assert Registry("memory://key:hunter2@bucket/models").url == "memory://bucket/models"
+
+
+class Throttled(MemoryFileSystem):
+    """Answers what is asked about files only where `answers` is set."""
+
+    protocol = "throttled"
+    answers = True
+
+    def info(self, path, **options):
+        if not self.answers:
+            raise OSError(503, "slow down")
+        return super().info(path, **options)
+
+
+def test_a_store_that_does_not_answer_is_not_one_without_the_file(manifest, folder, monkeypatch):
+    fsspec.register_implementation("throttled", Throttled, clobber=True)
+    registry = Registry("throttled://bucket/models")
+    for version in "123":
+        registry.add(manifest(version=version), folder)
+    for version in "12":
+        registry.point("fraud", "champion", version, "ann")
+    monkeypatch.setattr(Throttled, "answers", False)
+    for attempt in (lambda: registry.resolve("fraud", "2"), lambda: registry.point("fraud", "champion", "3", "bob")):
+        with pytest.raises(RegistryUnavailable, match="slow down"):
+            attempt()
+    storage = open_storage("throttled://bucket/models")
+    with pytest.raises(RegistryUnavailable, match="slow down"):
+        storage.create("fraud/_aliases/champion.json", b"{}")
+    storage.change("fraud/_aliases/champion.json", lambda before: None if before else b"{}")
+    monkeypatch.setattr(Throttled, "answers", True)
+    assert [move.target for move in registry.alias("fraud", "champion").history] == ["1", "2"]
