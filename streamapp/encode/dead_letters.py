@@ -47,7 +47,7 @@ def event_place(cause: Mapping[str, str]) -> Place | None:
 
 
 def whole(text: str) -> int | None:
-    """The number that a header says, None where it says none or one of more than 18 digits, which int64 may not hold."""
+    """The number that a header says, None where it says none or more than 18 digits, which int64 may not hold."""
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
 
