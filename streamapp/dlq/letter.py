@@ -87,7 +87,7 @@ def letters(records: RecordBatch) -> Iterator[Letter]:
             cause,
             event_place(cause),
             whole(cause.get(OWN + "timestamp", "")),
-            whole(_last(original, REPLAY + "count")) or 0,
+            max(whole(_last(original, REPLAY + "count")) or 0, 0),
         )
 
 

@@ -47,8 +47,9 @@ def event_place(cause: Mapping[str, str]) -> Place | None:
 
 
 def whole(text: str) -> int | None:
-    """The number that a header says, None where it says none."""
-    return int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
+    """The number that a header says, None where it says none or more than 18 digits, which int64 may not hold."""
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 18 else None
 
 
 def _cause(records: RecordBatch, row: int, failure: Failure, id_: str) -> Headers:

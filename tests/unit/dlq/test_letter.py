@@ -73,6 +73,14 @@ def test_a_copy_says_where_it_comes_from_and_how_often_it_was_sent() -> None:
     assert second["streamapp.replay.origin"] == b"payments/1/7"
 
 
+@pytest.mark.parametrize("count", [b"9" * 25, b"9" * 5_000, b"-1"])
+def test_a_count_that_nobody_wrote_is_none(count: bytes) -> None:
+    strange = letter(headers=[("streamapp.replay.count", count)])
+    assert strange.replays == 0
+    assert b'"replays":0' in as_json(strange, replayed=False)
+    assert dict(copy_of(strange, SOURCE, 4, False, 5).headers)["streamapp.replay.count"] == b"1"
+
+
 def test_a_copy_and_its_marker_name_the_letter() -> None:
     copy = copy_of(letter(), SOURCE, 4, False, 5)
     assert letter_of(Written(copy.key, copy.value, copy.headers)) == "dead/1/3"
