@@ -1,7 +1,10 @@
+import io
 from collections.abc import Callable
 
+import fastavro
 import pytest
 
+from streamapp.encode.avro import parsed_schema
 from streamapp.encode.read_back import answered_event
 from streamapp.protocols import Encoder
 from streamapp.types import Place, ScoredBatch
@@ -41,3 +44,13 @@ def test_a_dead_letter_of_a_dead_letter_answers_the_last_one(scored: Scored, enc
 )
 def test_what_is_no_answer_answers_nothing(value: bytes | None, headers: list[tuple[str, bytes]]) -> None:
     assert answered_event(value, headers) is None
+
+
+def test_an_avro_prediction_with_a_time_beyond_the_calendar_says_which_event_it_answers(
+    scored: Scored, encoder: Build
+) -> None:
+    out = encoder("avro").predictions(scored())
+    found = fastavro.schemaless_reader(io.BytesIO(out.values[0]), parsed_schema(), None)
+    value = io.BytesIO()
+    fastavro.schemaless_writer(value, parsed_schema(), {**found, "event_time": 999_999_999_999_999})
+    assert answered_event(value.getvalue(), out.headers[0]) == answered_event(out.values[0], out.headers[0])
