@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -146,9 +146,17 @@ class Pipeline:
             routes, late = self._deadline.divert(routes, late, wirings)
         return Prepared(records, events, routes, self.enricher.enrich(events, routes, wirings), serving, late)
 
+    def renew(self, prepared: Prepared) -> Prepared:
+        """The batch prepared for what serves now, so that it need not wait for a version that was taken back meanwhile;
+        itself where nothing has changed. Blocking. Raises `FeatureStoreUnavailable`."""
+        if prepared.serving is self.serving:
+            return prepared
+        return replace(self.prepare(prepared.records), renewed=True)
+
     def score(self, prepared: Prepared) -> ScoredBatch:
-        """Infer. Blocking; one call at a time, in the order in which the batches were prepared."""
-        if self._replaced:
+        """Infer. Blocking; one call at a time, in the order in which the batches were prepared. Raises
+        `DependencyError` when memory runs out."""
+        if self._replaced and not prepared.renewed:
             self._close_before(prepared.serving)
         events, routes, features = prepared.events, prepared.routes, prepared.features
         scores = prepared.serving.inferrer.infer(events, features)

@@ -204,6 +204,8 @@ class Prepared:
     features: tuple[FeatureBlock, ...]
     serving: Serving
     late: LateRows | None = None
+    renewed: bool = False
+    """Prepared anew after a try to score it: batches that were prepared for what served before may come after it."""
 
 
 class ScoringPath(Protocol):
@@ -211,6 +213,10 @@ class ScoringPath(Protocol):
 
     def prepare(self, records: RecordBatch) -> Prepared:
         """Decode, route and enrich. Blocking. Raises `FeatureStoreUnavailable`."""
+        ...
+
+    def renew(self, prepared: Prepared) -> Prepared:
+        """The batch prepared for what serves now; itself where nothing has changed. Blocking. Raises like `prepare`."""
         ...
 
     def score(self, prepared: Prepared) -> ScoredBatch:

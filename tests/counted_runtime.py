@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamapp.errors import ModelLoadError
+from streamapp.errors import DependencyError, ModelLoadError
 from streamapp.protocols import RuntimeOptions, Signature, TensorSpec
 from streamapp.types import Array
 
@@ -22,6 +22,8 @@ LOADED: Counter[str] = Counter()
 """File name -> how often it was loaded."""
 BROKEN: set[str] = set()
 """File names of models that give the wrong shape from now on."""
+HUNGRY: set[str] = set()
+"""File names of models that run out of memory from now on."""
 GATE = threading.Event()
 GATE.set()
 WAITING = threading.Event()
@@ -43,6 +45,8 @@ class Constant:
             raise RuntimeError(f"{self._name} was closed before its last batch")
         if self._name in BROKEN:
             return {"y": np.zeros((1, 7), np.float32)}
+        if self._name in HUNGRY:
+            raise DependencyError(f"{self._name} ran out of memory")
         return {"y": np.full((len(inputs["x"]), 1), self._score, np.float32)}
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from streamapp.control.enforce import Enforcer
 from streamapp.control.fleet import Fleet
 from streamapp.control.fold import Entry, Fold
 from streamapp.control.noting import Notes, Noting
-from streamapp.control.overlap import with_versions
+from streamapp.control.overlap import remodelled, with_versions
 from streamapp.errors import ControlError, DependencyError, UnknownFormat
 from streamapp.protocols import Clock
 
@@ -214,7 +214,8 @@ class ControlDuty:
 
     def _aim(self) -> None:
         """Let what serves and what is gathered follow the state."""
-        self._enforcer.aim(with_versions(self.state.plan(), self.state.declared, self._declared))
+        theirs, ours = self.state.declared, self._declared
+        self._enforcer.aim(with_versions(self.state.plan(), theirs, ours), remodelled(theirs, ours))
         self._witness.begin(self.state)
 
     async def _declare(self) -> None:

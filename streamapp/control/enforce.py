@@ -10,7 +10,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -93,7 +93,7 @@ class Enforcer:
         self._builder, self._serve, self._retry_s = builder, serve, retry_s
         self._in_force = dict(in_force)
         self._slots = {slot: tenant.wiring for slot, tenant in in_force.items()}
-        self._unknown: Mapping[str, Tenant] = {}
+        self._unknown: Mapping[tuple[str, Tenant], str] = {}
         self._wanted: ServingPlan | None = None
         self._served: ServingPlan | None = None
         self._failed: dict[tuple[str, Tenant], str] = {}
@@ -110,10 +110,9 @@ class Enforcer:
     @property
     def failed(self) -> tuple[Failed, ...]:
         """What the newest plan asks for and cannot be had, or has broken since."""
-        unknown = {place: _unknown(*place) for place in self._unknown.items()}
         asked = self._wanted.tenants if self._wanted is not None else {}
         broken = {place: reason for place in asked.items() if (reason := self._builder.broken(place[1]))}
-        return tuple(Failed(*place, reason) for place, reason in {**unknown, **broken, **self._failed}.items())
+        return tuple(Failed(*place, reason) for place, reason in {**self._unknown, **broken, **self._failed}.items())
 
     @property
     def loading(self) -> bool:
@@ -127,16 +126,16 @@ class Enforcer:
         needed = answering(self._wanted) if self._wanted is not None else frozenset()
         return tuple(Failed(*place, reason) for place, reason in self._failed.items() if place[0] in needed)
 
-    def aim(self, plan: ServingPlan) -> None:
-        """From now on `plan` is wanted.
+    def aim(self, plan: ServingPlan, foreign: Set[str] = frozenset()) -> None:
+        """From now on `plan` is wanted. foreign: its variants and wirings that are others in this worker's file.
 
         Raises `ControlError` where keys are answered by what this worker cannot know, and nothing is in force yet.
         """
-        unknown = unknown_to(self._slots, plan)
+        unknown = {place: _unknown(*place, foreign) for place in unknown_to(self._slots, plan, foreign).items()}
         if unknown and unknown != self._unknown:
-            log.warning("%s", "; ".join(_unknown(*place) for place in unknown.items()))
+            log.warning("%s", "; ".join(unknown.values()))
         self._unknown = unknown
-        before, plan = self._wanted, followed(plan, self._slots, self._served)
+        before, plan = self._wanted, followed(plan, self._slots, self._served, foreign)
         self._wanted = plan
         for variant in _tried_anew(plan, before):
             self._builder.forgive(plan.tenants[variant])
@@ -233,11 +232,12 @@ def _tried_anew(plan: ServingPlan, before: ServingPlan | None) -> list[str]:
     return [name for name, tenant in plan.tenants.items() if name in fresh or before.tenants.get(name) != tenant]
 
 
-def _unknown(variant: str, tenant: Tenant) -> str:
+def _unknown(variant: str, tenant: Tenant, foreign: Set[str]) -> str:
     wired = "" if tenant.wiring == variant else f", wired like `{tenant.wiring}`,"
+    found = "has another model in" if foreign & {variant, tenant.wiring} else "is not in"
     return (
-        f"variant `{variant}`{wired} is not in this worker's pipeline file: its keys are answered as before; start "
-        "the worker with the declared file"
+        f"variant `{variant}`{wired} {found} this worker's pipeline file: its keys are answered as before; start the "
+        "worker with the declared file"
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 
 import numpy as np
 
-from streamapp.errors import ContractError, ModelError
+from streamapp.errors import ContractError, DependencyError, ModelError
 from streamapp.infer.faults import shorten
 from streamapp.infer.lane import Lane
 from streamapp.protocols import Signature
@@ -15,7 +15,8 @@ class ModelInferrer:
     """The `Inferrer`: one lane per variant, in the order of `lanes`. For one thread at a time.
 
     release: gives back lanes that are somebody else's; they are closed if it is absent. on_broken: told of the variants
-    in `trials` (name, reason) whose model is broken or gives the wrong shape; their rows fail, and nothing is raised.
+    in `trials` (name, reason) whose model is broken, gives the wrong shape or runs out of memory; their rows fail, and
+    nothing is raised.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class ModelInferrer:
         """One block per variant: rows in, rows out; a bad row is named in its block's failures.
 
         Raises `ContractError` for a model that gives the wrong shape, `ModelError` for one that is broken or was
-        closed, `DependencyError` when memory runs out.
+        closed, `DependencyError` when memory runs out; none of them for a variant in `trials`.
         """
         if self._closed:
             raise ModelError("models were closed while a batch was still to be scored by them")
@@ -58,7 +59,7 @@ class ModelInferrer:
     def _infer(self, name: str, lane: Lane, events: EventBatch, block: FeatureBlock) -> ScoreBlock:
         try:
             return lane.infer(events, block)
-        except ModelError as error:
+        except (ModelError, DependencyError) as error:
             if name not in self._trials:
                 raise
             self._on_broken(name, str(error))

@@ -192,13 +192,26 @@ class ProductionLine:
             await self._pass_on(self._to_score, prepared)
 
     async def _score(self) -> None:
-        lane = self._lanes[1]
         while True:
             job = await self._to_score.get()
-            scored = await self._stage("score", job, partial(lane.call, self._path.score, job.work))
+            scored = await self._stage("score", job, self._scoring(job))
             if scored is None:
                 self._being_scored -= 1
             await self._pass_on(self._to_encode, scored)
+
+    def _scoring(self, job: Job[Prepared]) -> Callable[[], Awaitable[ScoredBatch]]:
+        """Tries to score it: the first by what it was prepared for, each other by what serves by then."""
+        prepare, inference, _ = self._lanes
+        tried = False
+
+        async def attempt() -> ScoredBatch:
+            nonlocal tried
+            if tried:
+                job.work = await prepare.call(self._path.renew, job.work)
+            tried = True
+            return await inference.call(self._path.score, job.work)
+
+        return attempt
 
     async def _encode(self) -> None:
         lane = self._lanes[2]

@@ -75,6 +75,9 @@ class EchoPath:
         routes = SERVING.router.route(events)
         return Prepared(records, events, routes, (FeatureBlock.without_features(routes.rows[0]),), SERVING)
 
+    def renew(self, prepared: Prepared) -> Prepared:
+        return prepared
+
     def score(self, prepared: Prepared) -> ScoredBatch:
         records = prepared.records
         if self._halt_at is not None and self._halt_at in records.values:

@@ -149,6 +149,36 @@ def test_a_batch_is_answered_by_what_served_when_it_was_prepared(tmp_path: Any) 
         assert set(scored.scores[variant].values[:, 0]) == {score}
 
 
+class Once:
+    """Scores until it is closed."""
+
+    def __init__(self, score: float) -> None:
+        self._scores = Constant(score)
+        self.closed = False
+
+    def infer(self, events: EventBatch, features: Sequence[FeatureBlock]) -> tuple[ScoreBlock, ...]:
+        assert not self.closed
+        return self._scores.infer(events, features)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_a_renewed_batch_takes_what_serves_now_and_leaves_the_old_to_those_behind_it(tmp_path: Any) -> None:
+    made = pipeline(tmp_path)
+    old, new = (replace(serving(revision, str(revision)), inferrer=Once(revision)) for revision in (1, 2))
+    made.serve(old)
+    first, second = made.prepare(records(3)), made.prepare(records(3))
+    assert made.renew(first) is first
+    made.serve(new)
+    third = made.prepare(records(3))
+    found = []
+    for prepared in (made.renew(first), second, third):
+        scored = made.score(prepared)
+        found.append((scored.variants[0].model_version, scored.scores[0].values[0, 0], old.inferrer.closed))
+    assert found == [("2", 2.0, False), ("1", 1.0, False), ("2", 2.0, True)]
+
+
 class Swapping(HashRouter):
     """Has another serving served while it routes."""
 

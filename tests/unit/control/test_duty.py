@@ -579,6 +579,24 @@ async def test_a_worker_with_an_older_file_follows_what_it_knows_until_it_is_rep
     await new.die()
 
 
+async def test_a_variant_whose_model_is_another_in_a_newer_file_is_not_served_by_the_older_one_s(ground, hands):
+    old = hands[1]
+    ranker = {name: DeclaredVariant("champion", "ranker", "9", each.weight, 0.0) for name, each in CANARY.items()}
+    before = old.shelf.versions
+    new = await Hand(ground, {**TWO_MODELS, **ranker}).start()
+    await old.until(lambda: bool(old.enforcer.failed))
+    reasons = {failed.variant: failed.reason for failed in old.enforcer.failed}
+    assert list(reasons) == list(CANARY)
+    assert reasons["champion"].startswith("variant `champion` has another model in this worker's pipeline file: its")
+    async with ControlClient(ground.topic) as client:
+        # What is rolled out of the new model is none of its business, and what is of a model that it has is.
+        await start(client, ground, "2", SetWeight(100), model="else")
+        await old.until(lambda: old.shelf.versions["other"] == "2")
+        assert old.shelf.versions == {**before, "other": "2"}
+        assert old.duty.revision < client.state.revision
+    await new.die()
+
+
 async def test_an_older_file_does_not_win_again_and_leaves_no_trace(ground, hands):
     new = await Hand(ground, NEWER).start()
     written = len(ground.topic.records)

@@ -5,7 +5,7 @@ import pytest
 
 from streamapp.act.commands import DeclaredVariant
 from streamapp.buckets import deal
-from streamapp.control.overlap import followed, unknown_to, with_versions
+from streamapp.control.overlap import followed, remodelled, unknown_to, with_versions
 from streamapp.errors import ControlError
 from streamapp.types import ServingPlan, Tenant
 
@@ -41,6 +41,19 @@ def test_so_are_those_of_a_variant_that_is_wired_as_one_that_we_lack():
     assert found.tenants == SERVED.tenants
     assert found.shadows == (0.0, 0.0)
     assert np.array_equal(found.owners, np.where(wired.owners == 1, SERVED.owners, 0))
+
+
+def test_so_are_those_of_a_variant_that_has_another_model_in_the_newer_file():
+    ours, theirs = ({"main": DeclaredVariant("main", model, "1", 1.0, 0.0)} for model in ("m", "n"))
+    plan = ServingPlan(7, {"main": Tenant("main"), "main-canary": Tenant("main", "2")}, deal([3, 1]), (0.0, 0.5))
+    foreign = remodelled(theirs, ours)
+    assert unknown_to(SLOTS, plan, foreign) == plan.tenants
+    found = followed(plan, SLOTS, SERVED, foreign)
+    assert (found.tenants, found.shadows) == (SERVED.tenants, (0.0, 0.0))
+    assert np.array_equal(found.owners, SERVED.owners)
+    with pytest.raises(ControlError, match="or with another model"):
+        followed(plan, SLOTS, None, foreign)
+    assert (remodelled(ours, ours), remodelled({}, ours)) == (frozenset(), frozenset())
 
 
 def test_what_is_gone_from_the_newer_file_answers_nobody():

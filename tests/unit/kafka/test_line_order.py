@@ -3,13 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from streamapp.clock import SystemClock
 from streamapp.config.settings import PipelineSettings
-from streamapp.errors import FeatureStoreUnavailable
+from streamapp.errors import DependencyError, FeatureStoreUnavailable
 from streamapp.kafka.chunk import Chunk
 from streamapp.kafka.ledger import Ledger, Partition, Span
 from streamapp.kafka.line import SMALL_BATCH_ROWS, ProductionLine
@@ -146,3 +147,26 @@ async def test_a_small_batch_is_tried_again_as_a_whole(monkeypatch: pytest.Monke
     assert values == [b"0", b"1", b"2", b"3", b"4"]
     assert ledger.committable() == {PLACE: 5}
     assert path.failures == 0
+
+
+class Stuck(Path):
+    """What the batches were prepared for has no memory left, and was taken back meanwhile."""
+
+    def renew(self, prepared: Prepared) -> Prepared:
+        return replace(self.prepare(prepared.records), renewed=True)
+
+    def score(self, prepared: Prepared) -> ScoredBatch:
+        if not prepared.renewed:
+            raise DependencyError("out of memory (stub)")
+        return super().score(prepared)
+
+
+async def test_a_large_batch_that_is_scored_again_is_scored_by_what_serves_by_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("streamapp.kafka.line.RETRY_FIRST_S", 0.0)
+    path = Stuck()
+    values, ledger, _ = await asyncio.wait_for(through(path, [LARGE, LARGE]), 10)
+    assert values == [b"%d" % offset for offset in range(2 * LARGE)]
+    assert ledger.committable() == {PLACE: 2 * LARGE}
+    assert path.threads == ["prepare"] * 4

@@ -13,7 +13,7 @@ import pytest
 from river import linear_model
 
 from streamapp.buckets import deal
-from streamapp.errors import ContractError, ControlError, ModelError, ModelLoadError
+from streamapp.errors import ContractError, ControlError, DependencyError, ModelError, ModelLoadError
 from streamapp.pipeline import Pipeline
 from streamapp.protocols import Artefact, Prepared, Serving, Signature, TensorSpec
 from streamapp.route import BUCKETS
@@ -224,8 +224,9 @@ def test_a_model_is_closed_when_nobody_needs_it(tmp_path: Path, numbers: Callabl
         builder.build(first)
 
 
+@pytest.mark.parametrize("fault", ["BROKEN", "HUNGRY"])
 def test_a_model_that_broke_on_trial_is_told_of_until_it_is_forgiven(
-    tmp_path: Path, numbers: Callable[[], Folder], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, numbers: Callable[[], Folder], monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     candidate, other = Tenant("main", "2"), Tenant("main", "3")
     with Pipeline.build(settings(runtime="counted"), tmp_path, numbers()) as pipeline:
@@ -234,13 +235,29 @@ def test_a_model_that_broke_on_trial_is_told_of_until_it_is_forgiven(
         score(pipeline, builder.build(trial))
         assert builder.broken(candidate) == ""
         with monkeypatch.context() as patch:
-            patch.setattr("tests.counted_runtime.BROKEN", {"m-2"})
+            patch.setattr(f"tests.counted_runtime.{fault}", {"m-2"})
             assert len(score(pipeline, builder.build(trial)).failures) == 8
         builder.forgive(other)
         assert builder.broken(candidate)
         builder.forgive(candidate)
         assert builder.broken(candidate) == ""
         assert score(pipeline, builder.build(trial)).failures == {}
+
+
+def test_a_shadow_that_runs_out_of_memory_costs_no_answer_and_a_champion_is_waited_for(
+    tmp_path: Path, numbers: Callable[[], Folder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shadowed = plan(1, {"main": "1", "main-canary": "2"}, (1, 0, 0, 0), (0, 0, 1, 0))
+    with Pipeline.build(settings(runtime="counted"), tmp_path, numbers()) as pipeline:
+        builder = builder_of(pipeline)
+        serving, again = builder.build(shadowed), builder.build(shadowed)
+        monkeypatch.setattr("tests.counted_runtime.HUNGRY", {"m-2"})
+        found = score(pipeline, serving)
+        assert (found.failures, len(found.scores[2].failures)) == ({}, 8)
+        assert builder.broken(Tenant("main", "2")) == "m-2 ran out of memory"
+        monkeypatch.setattr("tests.counted_runtime.HUNGRY", {"m-1"})
+        with pytest.raises(DependencyError, match="m-1 ran out of memory"):
+            score(pipeline, again)
 
 
 def test_scoring_by_what_was_closed_is_refused(pipeline: Pipeline) -> None:
