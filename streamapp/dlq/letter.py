@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streamapp.encode.dead_letters import CONNECT, OWN, event_place, split_cause, whole
+from streamapp.encode.dead_letters import CONNECT, OWN, VALUE_OMITTED, event_place, split_cause, whole
 from streamapp.types import Headers, Place, RecordBatch
 
 REPLAY = "streamapp.replay."
 """Prefix of the headers of a copy that was sent back."""
-OMITTED = ("streamapp.value.omitted", "streamapp.key.omitted")
-"""Headers of a letter that was too large for the broker and lost its value, or its key as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ class Letter:
     @property
     def omitted(self) -> bool:
         """Whether the original's value is lost."""
-        return any(name in self.cause for name in OMITTED)
+        return VALUE_OMITTED in self.cause
 
     @property
     def failed_key(self) -> str:

@@ -17,12 +17,12 @@ import numpy as np
 
 from streamapp.batch import MicroBatch, MicroBatcher, Part
 from streamapp.config.settings import PipelineSettings
+from streamapp.encode.dead_letters import shortened
 from streamapp.errors import Disposition, StreamappError
 from streamapp.kafka.backlog import Backlog
 from streamapp.kafka.chunk import Chunk
 from streamapp.kafka.lane import Lane
 from streamapp.kafka.ledger import Ledger, Span
-from streamapp.kafka.publisher import shortened
 from streamapp.kafka.sending import Rejected, Undelivered, take
 from streamapp.kafka.stats import Counters
 from streamapp.protocols import Clock, Prepared, ScoringPath, StageTimer

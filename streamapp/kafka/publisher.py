@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -12,9 +11,6 @@ from streamapp.kafka.sending import BATCH_BYTES, BatchSender, Refused, Rejected,
 from streamapp.types import OutgoingBatch
 
 log = logging.getLogger(__name__)
-
-OWN_HEADERS = ("__connect.errors.", "streamapp.")
-"""How the headers begin that a dead letter adds to the original's."""
 
 
 class KafkaPublisher:
@@ -73,16 +69,3 @@ class KafkaPublisher:
                 self._idempotent = False
                 log.warning("the broker has no idempotent producers (%s): an output may be written twice", error)
         return await connect(self._options, self._sender.batch_bytes)
-
-
-def shortened(batch: OutgoingBatch) -> OutgoingBatch | None:
-    """The same dead letters with less in them, and a header that says so: first without their values, then without
-    keys and with our own headers only; None where nothing is left to leave out."""
-    if any(value is not None for value in batch.values):
-        note = ("streamapp.value.omitted", b"record_too_large")
-        return replace(batch, values=[None] * len(batch), headers=[[*headers, note] for headers in batch.headers])
-    note = ("streamapp.key.omitted", b"record_too_large")
-    ours = [[h for h in headers if h[0].startswith(OWN_HEADERS)] for headers in batch.headers]
-    if any(note in headers for headers in ours):
-        return None
-    return replace(batch, keys=[None] * len(batch), headers=[[*headers, note] for headers in ours])

@@ -1,9 +1,6 @@
-from dataclasses import replace
-
 import numpy as np
 from aiokafka.partitioner import DefaultPartitioner
 
-from streamapp.kafka.publisher import shortened
 from streamapp.kafka.sending import output_partitions, take
 from streamapp.types import OutgoingBatch
 
@@ -40,19 +37,3 @@ def test_taking_keeps_every_column_in_step() -> None:
     assert found.partitions.tolist() == [3, 1]
     assert (found.keys, found.values) == ([b"k3", b"k1"], [b"v3", b"v1"])
     assert found.headers == [[("h", b"3")], [("h", b"1")]]
-
-
-def test_a_dead_letter_is_shortened_step_by_step_until_nothing_is_left_to_leave_out() -> None:
-    ours = ("streamapp.errors.code", b"not_json")
-    letter = replace(batch([0]), headers=[[("h", b"0"), ours]])
-    value_gone = shortened(letter)
-    assert value_gone is not None
-    assert (value_gone.keys, value_gone.values) == ([b"k0"], [None])
-    assert [*value_gone.headers[0]] == [("h", b"0"), ours, ("streamapp.value.omitted", b"record_too_large")]
-    key_gone = shortened(value_gone)
-    assert key_gone is not None
-    assert (key_gone.keys, key_gone.values) == ([None], [None])
-    assert [name for name, _ in key_gone.headers[0]] == [
-        "streamapp.errors.code", "streamapp.value.omitted", "streamapp.key.omitted"
-    ]  # fmt: skip
-    assert shortened(key_gone) is None
