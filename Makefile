@@ -49,7 +49,7 @@ format: $(VENV)/.dev ## Format, and fix what the linter can fix.
 	$(VENV)/bin/ruff check --fix .
 
 test-kafka: $(VENV)/.test ## Run the integration tests against real Apache Kafka (Java and Maven needed).
-	$(PY) -m pytest -m "kafka and not faults" -n 3 --dist loadgroup $(TEST_ARGS)
+	$(PY) -m pytest -m "kafka and not faults" -n 2 --dist loadgroup $(TEST_ARGS)
 
 test-faults: $(VENV)/.test ## Break everything once on real Apache Kafka; figures in build/faults/short.md.
 	rm -f build/faults/short.*

@@ -135,6 +135,8 @@ class Variant:
     wiring: str = ""
 
 
+LATEST_MS = 253_402_300_799_999
+"""The end of the year 9999, ms since the epoch, beyond which no time can be written."""
 MOST_WEIGHT = 1e6
 """Of one variant. Shares are of 10 000 buckets, and sums of weights stay far from where they overflow."""
 

@@ -15,10 +15,7 @@ from streamapp.act.contest import Contest
 from streamapp.act.formats import FORMAT, format_of
 from streamapp.act.steps import Step
 from streamapp.errors import ControlError
-from streamapp.types import Tenant
-
-_LATEST_MS = 253_402_300_799_999
-"""The end of the year 9999, beyond which no time can be written."""
+from streamapp.types import LATEST_MS, Tenant
 
 
 class Command(Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower, forbid_unknown_fields=True):
@@ -28,7 +25,7 @@ class Command(Struct, frozen=True, kw_only=True, tag_field="kind", tag=str.lower
     format: int = FORMAT
     id: str
     by: str
-    at_ms: Annotated[int, Meta(ge=0, le=_LATEST_MS)]
+    at_ms: Annotated[int, Meta(ge=0, le=LATEST_MS)]
 
 
 class DeclaredVariant(Struct, frozen=True, forbid_unknown_fields=True):

@@ -64,6 +64,8 @@ def parse_condition(text: str, known: Collection[str]) -> Condition:
     if len(text) > _LONGEST:
         raise ConfigError(f"condition of {len(text)} characters: at most {_LONGEST} are read")
     try:
+        if "#" in text:
+            raise SyntaxError("a comment would hide what follows")
         root = ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: nested too deeply for the parser
         raise ConfigError(f"condition `{text}` cannot be read: {_HOW}") from None

@@ -4,7 +4,7 @@ A copy has the time of its sending as its timestamp: with the original's, the to
 once.
 """
 
-from streamapp.types import Int64, RecordBatch
+from streamapp.types import LATEST_MS, Int64, RecordBatch
 
 FIRST_WRITTEN = "streamapp.replay.timestamp"
 """Header with the original's timestamp, ms since the epoch, in decimal digits."""
@@ -18,7 +18,7 @@ def first_written_ms(records: RecordBatch) -> Int64:
         (row, int(value))
         for row, headers in enumerate(records.headers)
         for name, value in headers
-        if name == FIRST_WRITTEN and value and value.isdigit() and len(value) < 16
+        if name == FIRST_WRITTEN and value and value.isdigit() and len(value) < 16 and int(value) <= LATEST_MS
     ]
     if not found:
         return records.timestamps_ms

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import numpy.typing as npt
 
-from streamapp.types import Float64, Int64
+from streamapp.types import LATEST_MS, Float64, Int64
 
 SCALES = {"s": (1000, 1), "ms": (1, 1), "us": (1, 1000)}
 """Unit -> (numerator, denominator) of its length in milliseconds."""
@@ -15,7 +15,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 _MILLISECOND = timedelta(milliseconds=1)
 _EARLIEST_MS = -62_135_596_800_000
-_LATEST_MS = 253_402_300_799_999
 
 Written = int | float | datetime
 
@@ -27,7 +26,7 @@ def earliest(scale: tuple[int, int]) -> int:
 
 def latest(scale: tuple[int, int]) -> int:
     """The last instant of the year 9999, rounded down to the unit of `scale`."""
-    return _LATEST_MS * scale[1] // scale[0]
+    return LATEST_MS * scale[1] // scale[0]
 
 
 def to_ms(written: Sequence[Written | None], unit: str) -> tuple[Int64, npt.NDArray[np.bool_]]:

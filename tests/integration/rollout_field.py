@@ -239,6 +239,13 @@ class Field:
             await future
         self.fed += events
 
+    async def until_fed_more(self) -> None:
+        """The broker takes events."""
+        fed, deadline = self.fed, time.monotonic() + PATIENCE_S
+        while self.fed == fed:
+            assert time.monotonic() < deadline, f"nothing was taken after {fed} events"
+            await asyncio.sleep(0.01)
+
     async def answers(self) -> "Answers":
         """Predictions and dead letters, once every event that was fed has one."""
         topics = [f"{self.name}.predictions", f"{self.name}.dead"]

@@ -52,6 +52,7 @@ def test_what_depends_on_absent_evidence_is_undecided(
     [
         ("", "cannot be read"),
         ("error_rate <", "cannot be read"),
+        ("error_rate < 0.01 # and p99_ms < 5", "cannot be read"),
         ("error_rate < 0.01 && p99_ms < 5", "cannot be read"),
         ("error_rate", "`error_rate` is neither true nor false"),
         ("error_rate + 1", "neither true nor false"),

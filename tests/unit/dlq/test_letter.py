@@ -100,6 +100,7 @@ def test_a_copy_happened_when_its_original_did() -> None:
     sent_back.timestamps_ms[:] = 5_000_000
     assert first_written_ms(sent_back).tolist() == [1_700]
     assert first_written_ms(records(headers=[("streamapp.replay.timestamp", b"9" * 40)])).tolist() == [1_700]
+    assert first_written_ms(records(headers=[("streamapp.replay.timestamp", b"9" * 15)])).tolist() == [1_700]
 
 
 @pytest.mark.parametrize(
