@@ -36,14 +36,17 @@ class Written(NamedTuple):
 
 
 async def first_written(client: AIOKafkaClient, tp: TopicPartition, producer_id: int, start: int) -> Written | None:
-    """The producer id's first record at or after offset `start`, committed or not; None where there is none (any more).
+    """The producer id's first record at or after offset `start`, committed or not; None where there is none any more.
 
     Waits for a leader: the caller brings the time limit. Raises `KafkaError`.
     """
-    async for batch in _batches(client, tp, start):
-        if batch.producer_id == producer_id and not batch.is_control_batch:
-            return _first(batch)
-    return None
+    while True:
+        async for batch in _batches(client, tp, start):
+            if batch.producer_id == producer_id and (first := _first(batch)) is not None:
+                return first
+        if await _offset_at(client, tp, OffsetResetStrategy.EARLIEST) > start:
+            return None
+        await asyncio.sleep(LOOK_AGAIN_S)  # a new leader does not show at once what it has
 
 
 async def last_committed(client: AIOKafkaClient, tp: TopicPartition, producer_id: int, ended_ms: int) -> Written | None:
@@ -55,24 +58,27 @@ async def last_committed(client: AIOKafkaClient, tp: TopicPartition, producer_id
         end = await _offset_at(client, tp, OffsetResetStrategy.LATEST)
     back = FIRST_STEP
     while True:
-        last, committed = await _last(client, tp, producer_id, max(0, end - back))
+        last, committed = await _last(client, tp, producer_id, max(0, end - back), ended_ms)
         if last is not None or back >= min(end, FARTHEST_BACK):
             return last if committed else None
         back = min(8 * back, FARTHEST_BACK)
 
 
 async def _last(
-    client: AIOKafkaClient, tp: TopicPartition, producer_id: int, start: int
+    client: AIOKafkaClient, tp: TopicPartition, producer_id: int, start: int, ended_ms: int
 ) -> tuple[Written | None, bool]:
-    """A record of the id's last record batch from `start` on, and whether the marker after it commits."""
+    """A record of the id's last record batch from `start` on, and whether the marker after it commits: the one of
+    `ended_ms`, if it is there."""
     last, outcome = None, None
     async for batch in _batches(client, tp, start):
         if batch.producer_id != producer_id:
             continue
         if not batch.is_control_batch:
-            last, outcome = _first(batch), None
-        elif outcome is None:
-            outcome = ControlRecord.parse(next(iter(batch)).key) == COMMIT_MARKER
+            last, outcome = _first(batch) or last, None
+        elif outcome is None and (marker := next(iter(batch), None)) is not None:
+            outcome = ControlRecord.parse(marker.key) == COMMIT_MARKER
+            if marker.timestamp >= ended_ms:
+                break
     return last, bool(outcome)
 
 
@@ -122,6 +128,7 @@ async def _answer(client: AIOKafkaClient, tp: TopicPartition, request: FetchRequ
         await asyncio.sleep(LOOK_AGAIN_S)
 
 
-def _first(batch: Any) -> Written:
-    record = next(iter(batch))
-    return Written(record.key, record.value, record.headers)
+def _first(batch: Any) -> Written | None:
+    """None of markers, and of a record batch that compaction has emptied."""
+    record = None if batch.is_control_batch else next(iter(batch), None)
+    return record and Written(record.key, record.value, record.headers)

@@ -94,9 +94,14 @@ class Transactional:
             transaction_timeout_ms=int(self.timeout_s * 1000),
         )
 
-    async def output_partitions(self, producer: AIOKafkaProducer) -> set[TopicPartition]:
-        """Every partition of the outputs. Raises `KafkaError`."""
-        return {TopicPartition(topic, n) for topic in self.outputs for n in await producer.partitions_for(topic)}
+    async def output_partitions(self, producer: AIOKafkaProducer, source: Partition) -> set[TopicPartition]:
+        """The partitions of the outputs that may answer events of `source`: the one of its number, and where an output
+        has fewer, all, as keys decide there (`sending.output_partitions`). Raises `KafkaError`."""
+        found = set()
+        for topic in self.outputs:
+            numbers = await producer.partitions_for(topic)
+            found |= {TopicPartition(topic, n) for n in ({source.number} if source.number < len(numbers) else numbers)}
+        return found
 
 
 class PartitionTransactions:
@@ -220,7 +225,7 @@ class PartitionTransactions:
 
     async def _settle(self, producer: AIOKafkaProducer) -> int | None:
         """The committed offset, once nothing is open under this id."""
-        outputs = await self._common.output_partitions(producer)
+        outputs = await self._common.output_partitions(producer, self._partition)
         while True:
             stands = await standing(producer.client, self._common.group, self._partition, STABLE_S)
             places = await look(producer, outputs)

@@ -64,7 +64,7 @@ async def check_transactions(
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(stable_offset(producer.client, common.group, source), ASK_S)
         with suppress(asyncio.TimeoutError):
-            partitions = await replace(common, outputs=outputs).output_partitions(producer)
+            partitions = await replace(common, outputs=outputs).output_partitions(producer, source)
             await asyncio.wait_for(traces(producer.client, NOBODY, partitions), ASK_S)
     except TopicAuthorizationFailedError as error:
         raise ConfigError(_cannot(f"what is open in {error} may not be read")) from error

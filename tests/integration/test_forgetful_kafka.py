@@ -58,13 +58,14 @@ async def test_what_kafka_forgets_is_ended_as_it_was_meant(desk: Desk, second: S
     admin = AIOKafkaAdminClient(bootstrap_servers=desk.bootstrap_servers)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(desk.output, -1, -1, replica_assignments={0: [2], 1: [1]})])
+        homes = {desk.output: 2, desk.letters: 1}
+        await admin.create_topics([NewTopic(t, -1, -1, replica_assignments={0: [node]}) for t, node in homes.items()])
     finally:
         await admin.close()
     gone = TopicPartition(desk.output, 0)
     before = await desk.holder()
     await before.write(desk.unit(1, 3))
-    await before.write(desk.unit(3, 5, partition=1))
+    await before.write(desk.unit(3, 5, dead=True))
     producer = await is_about_to_commit(desk, before, 5)
     second.kill()
     await asyncio.wait_for(without_leader(producer, gone), LEADERLESS_WITHIN_S)

@@ -14,7 +14,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from streamapp.errors import PublishError
 from streamapp.kafka.ledger import Partition
 from streamapp.kafka.partition_transactions import PartitionTransactions, StartOver
-from streamapp.kafka.sending import Rejected
+from streamapp.kafka.sending import Rejected, discard
 from streamapp.kafka.stable_offsets import stable_offset
 from streamapp.types import Headers
 from tests.brokers import ApacheKafka
@@ -25,7 +25,7 @@ from tests.kafka_io import create_topics
 @pytest.fixture
 async def desk(credulous_broker: ApacheKafka, topic: Callable[[str], str]) -> AsyncIterator[Desk]:
     found = Desk(credulous_broker.bootstrap_servers, topic("events"), topic("predictions"), topic("group"))
-    await create_topics(found.bootstrap_servers, {found.source: 1, found.output: 2})
+    await create_topics(found.bootstrap_servers, {found.source: 1, found.output: 2, found.letters: 2})
     yield found
     for holder in found.holders:
         await holder.close()
@@ -37,7 +37,7 @@ Forgotten = Callable[..., Awaitable[TransactionManager]]
 @pytest.fixture
 def forgotten(desk: Desk) -> Forgotten:
     """Has a holder write, in what it does next, where the coordinator of its transaction knows nothing of: as if the
-    coordinator had left output partition 0 out when it ended the transaction, or the group's offsets, or both."""
+    coordinator had left the first output out when it ended the transaction, or the group's offsets, or both."""
 
     async def leave_out(
         holder: PartitionTransactions, outputs: bool = True, offsets: bool = False
@@ -285,6 +285,14 @@ async def test_a_forgotten_commit_while_the_partition_is_taken_over_is_committed
     assert await desk.stands() == ([0, 1, 2], 3)
 
 
+async def test_only_outputs_that_may_answer_a_partition_are_asked(desk: Desk) -> None:
+    producer = await desk.common.producer(Partition(desk.source, 1), desk.sender.batch_bytes)
+    asked = [await desk.common.output_partitions(producer, Partition(desk.source, number)) for number in (1, 2)]
+    both = (desk.output, desk.letters)
+    assert asked == [{TopicPartition(t, 1) for t in both}, {TopicPartition(t, n) for t in both for n in (0, 1)}]
+    await discard(producer)
+
+
 @pytest.mark.parametrize("commit", [False, True])
 @pytest.mark.parametrize("killed", [False, True])
 async def test_forgotten_offsets_follow_the_outputs_that_were_ended(
@@ -292,11 +300,11 @@ async def test_forgotten_offsets_follow_the_outputs_that_were_ended(
 ) -> None:
     before = await desk.holder()
     await before.write(desk.unit(0, 2))
-    await before.write(desk.unit(2, 4, partition=1))
+    await before.write(desk.unit(2, 4, dead=True))
     await before.commit(None)
     await forgotten(before, offsets=True)
     await before.write(desk.unit(4, 6))
-    await before.write(desk.unit(6, 8, partition=1))  # of this the coordinator knows
+    await before.write(desk.unit(6, 8, dead=True))  # of this the coordinator knows
     await (commits_and_dies if commit else is_about_to_commit)(desk, before, 8)
     if killed:
         await desk.killed()

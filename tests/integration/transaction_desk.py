@@ -16,7 +16,7 @@ from tests.kafka_io import committed, read_all
 
 @dataclass
 class Desk:
-    """An input partition, an output topic, and those who take the partition over from each other."""
+    """An input partition, two output topics, and those who take the partition over from each other."""
 
     bootstrap_servers: str
     source: str
@@ -26,10 +26,15 @@ class Desk:
     sender: BatchSender = field(default_factory=BatchSender)
 
     @property
+    def letters(self) -> str:
+        """The second output topic."""
+        return f"{self.output}.dead"
+
+    @property
     def common(self) -> Transactional:
         """Of a worker of its own each time."""
         options = {"bootstrap_servers": self.bootstrap_servers}
-        return Transactional(self.group, options, 10.0, (self.output,), self.answered)
+        return Transactional(self.group, options, 10.0, (self.output, self.letters), self.answered)
 
     def answered(self, value: bytes | None, headers: Headers) -> Place:
         """A value is the offset of the event that it answers."""
@@ -46,19 +51,20 @@ class Desk:
         await found.fence()
         return found
 
-    def unit(self, start: int, stop: int, size: int = 1, partition: int = 0) -> Unit:
+    def unit(self, start: int, stop: int, size: int = 1, *, dead: bool = False) -> Unit:
         n = stop - start
         values = [b"%d" % i + b" " * size for i in range(start, stop)]
-        rows, partitions = np.arange(n, dtype=np.int64), np.full(n, partition, np.int32)
-        batch = OutgoingBatch(self.output, rows, partitions, [None] * n, values, [()] * n)
+        rows, partitions = np.arange(n, dtype=np.int64), np.zeros(n, np.int32)
+        batch = OutgoingBatch(self.letters if dead else self.output, rows, partitions, [None] * n, values, [()] * n)
         return Unit(Span(Partition(self.source, 0), 0, start, stop), (batch,))
 
     async def stands(self) -> tuple[list[int], int | None]:
         """What a `read_committed` reader has, and the committed offset. The offset comes first, as a commit is
         answered before its markers are written: they are once the offset is stable."""
         offset = await self.stored()
-        records = await read_all(self.bootstrap_servers, self.output, committed_only=True)
-        return [int(record.value) for record in sorted(records, key=lambda r: (r.partition, r.offset))], offset
+        outputs = (self.output, self.letters)
+        found = [await read_all(self.bootstrap_servers, topic, committed_only=True) for topic in outputs]
+        return [int(record.value) for records in found for record in records], offset
 
     async def stored(self) -> int | None:
         return (await committed(self.bootstrap_servers, self.group, self.source, 1))[0]
