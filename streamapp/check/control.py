@@ -70,7 +70,7 @@ def compare(state: State, declared: Mapping[str, DeclaredVariant]) -> Iterator[F
         if before == now:
             yield from _in_force(state, now)
         else:
-            yield _changed(state, model, now, fits=set(state.tenants) == set(declared))
+            yield _changed(state, model, now)
 
 
 def _in_force(state: State, variants: Mapping[str, DeclaredVariant]) -> Iterator[Finding]:
@@ -85,7 +85,7 @@ def _in_force(state: State, variants: Mapping[str, DeclaredVariant]) -> Iterator
             )
 
 
-def _changed(state: State, model: str, variants: Mapping[str, DeclaredVariant], *, fits: bool) -> Finding:
+def _changed(state: State, model: str, variants: Mapping[str, DeclaredVariant]) -> Finding:
     subject = f"control {model}"
     serving = _listed({n: state.version_of(t) for n, t in state.tenants.items() if state.declared[n].model == model})
     filed = _listed({name: variant.version for name, variant in variants.items()})
@@ -93,8 +93,7 @@ def _changed(state: State, model: str, variants: Mapping[str, DeclaredVariant], 
     rollout = state.rollouts.get(model)
     if rollout is not None and not rollout.over:
         remedy = f"abort or promote it first: streamapp rollout status {model}"
-        said = f"{said}. Rollout {rollout.id} is under way, so the file's are not taken over"
-        return warning(subject, said, remedy) if fits else error(subject, f"{said}, and no worker starts", remedy)
+        return error(subject, f"{said}. Rollout {rollout.id} is under way, so no worker starts with it", remedy)
     remedy = "for the log to go on as it is, take the change back; to keep a version, write it into the file as well"
     return warning(subject, f"{said}. The next worker that starts puts the file's in force", remedy)
 

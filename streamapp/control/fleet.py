@@ -22,12 +22,12 @@ class Fleet:
     def __init__(self, interval_s: float) -> None:
         self._silent_ms = max(SILENT_AFTER * interval_s, SILENT_AFTER) * 1000
         self._kept: dict[str, _Kept] = {}
-        self._newest_ms = 0
+        self._latest_ms = 0
 
     def take(self, report: Report, at_ms: int) -> None:
         """Keep a report; it stands for all earlier ones of that worker."""
         self._kept[report.worker] = _Kept(report, at_ms)
-        self._newest_ms = max(self._newest_ms, at_ms)
+        self._latest_ms = at_ms
 
     def waiting(self, revision: int) -> tuple[str, ...]:
         """The workers alive that do not have `revision` in force yet; but for what they cannot have, see `failed`."""
@@ -54,8 +54,9 @@ class Fleet:
         return [seen for seen in found if seen is not None and seen.epoch == epoch]
 
     def _alive(self) -> list[Report]:
-        since_ms = self._newest_ms - self._silent_ms
-        return [kept.report for kept in self._kept.values() if kept.at_ms >= since_ms and not kept.report.leaving]
+        # From the latest report either way, as the broker's clock may be set back.
+        kept = [each for each in self._kept.values() if abs(self._latest_ms - each.at_ms) <= self._silent_ms]
+        return [each.report for each in kept if not each.report.leaving]
 
 
 def _done(report: Report, revision: int) -> bool:

@@ -16,6 +16,8 @@ from streamapp.types import Float64, ScoredBatch, Variant
 
 DECISION = 0.5
 """The score at which a classifier's answer turns."""
+MOST = 1e100
+"""Of a score or label, either way: sums of squares stay finite, as a report cannot say infinity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class EvidenceGatherer:
             evidence.add(side, "model_time", took)
             scores = self._scores(scored, index)
             evidence.add(side, "scores", counted(number_bins(scores), NUMBER_BINS))
-            evidence.add(side, "score_sum", float(scores.sum()))
+            evidence.add(side, "score_sum", float(np.clip(scores, -MOST, MOST).sum()))
             self._features(evidence, side, scored, index)
 
     def _features(self, evidence: Evidence, side: str, scored: ScoredBatch, index: int) -> None:
@@ -126,7 +128,7 @@ class EvidenceGatherer:
         if not len(ours):
             return
         a, b = self._scores(scored, candidate)[ours], self._scores(scored, champion)[theirs]
-        apart = np.abs(a - b)
+        apart = np.minimum(np.abs(a - b), MOST)
         evidence.add(BOTH, "scored", len(ours))
         evidence.add(BOTH, "differences", counted(number_bins(apart), NUMBER_BINS))
         evidence.add(BOTH, "difference_sum", float(apart.sum()))
@@ -135,7 +137,7 @@ class EvidenceGatherer:
 
     def _judge(self, evidence: Evidence, side: str, joined: Joined, index: int) -> None:
         scores, labels = joined.scores[:, index], joined.labels
-        known = ~np.isnan(scores)
+        known = (np.abs(scores) <= MOST) & (np.abs(labels) <= MOST)
         rewards = labels[known & (joined.answers == index)]
         scores, labels = scores[known], labels[known]
         if not len(scores):

@@ -547,7 +547,7 @@ async def test_workers_end_at_a_command_of_a_newer_version_and_do_not_start_behi
 async def test_a_pipeline_file_with_other_variants_is_refused_under_a_rollout(ground, hands):
     async with ControlClient(ground.topic) as client:
         await start(client, ground)
-    with pytest.raises(ControlError, match="other variants than the control log keeps: the pipeline file changes"):
+    with pytest.raises(ControlError, match="cannot be put in force: the pipeline file changes model `scorer` while"):
         await Hand(ground, {"champion": CANARY["champion"]}).start()
 
 
@@ -630,13 +630,29 @@ async def test_a_version_that_a_newer_file_gives_is_not_the_older_file_s_own(gro
     await new.die()
 
 
-async def test_a_file_that_is_not_taken_over_does_not_answer(ground, hands):
+async def test_a_file_that_changes_a_version_under_a_rollout_is_not_left_for_a_later_start(ground, hands):
     async with ControlClient(ground.topic) as client:
         await start(client, ground)
         await hands[0].until(lambda: client.state.weights["champion-canary"] > 0)
     scorer = {name: DeclaredVariant("champion", "scorer", "7", each.weight, 0.0) for name, each in CANARY.items()}
-    late = await Hand(ground, {**TWO_MODELS, **scorer}).start()
-    assert (late.duty.state.declared, late.shelf.versions["champion"]) == (TWO_MODELS, "1")
+    with pytest.raises(ControlError, match="cannot be put in force: the pipeline file changes model `scorer` while"):
+        await Hand(ground, {**TWO_MODELS, **scorer}).start()
+
+
+async def test_a_file_is_declared_again_when_somebody_was_faster(ground, hands, monkeypatch):
+    late = Hand(ground, NEWER)
+    append = ground.topic.append
+
+    async def second(value):
+        monkeypatch.setattr(ground.topic, "append", append)
+        other = {**TWO_MODELS, "other": DeclaredVariant("other", "other", "1", 1.0, 0.0)}
+        faster = Declare(id="f", by="bob", at_ms=0, expects=hands[0].duty.state.declaration, variants=other)
+        await append(encode(faster))
+        await append(value)
+
+    monkeypatch.setattr(ground.topic, "append", second)
+    await late.start()
+    assert late.duty.state.declared == NEWER
     await late.die()
 
 

@@ -67,3 +67,12 @@ def test_who_is_silent_or_has_left_is_not_waited_for(log):
     fleet.take(Report(worker="slow", revision=1), 4_000)
     fleet.take(Report(worker="gone", revision=1, leaving=True), 6_000)
     assert fleet.waiting(2) == ("slow",)
+
+
+def test_a_clock_that_is_set_back_takes_nobody_for_dead(log):
+    fleet = Fleet(1.0)
+    fleet.take(Report(worker="ahead and gone", revision=1), 3_600_000)
+    for at_ms in (30_000, 0, 1_000):
+        for worker in ("w1", "w2"):
+            fleet.take(Report(worker=worker, revision=1), at_ms)
+    assert fleet.waiting(2) == ("w1", "w2")

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from streamapp.config.settings import PipelineSettings
-from streamapp.observe.evidence import BOTH, CANDIDATE, CHAMPION, Evidence
+from streamapp.observe.evidence import BOTH, CANDIDATE, CHAMPION, Evidence, from_document, to_document
 from streamapp.observe.gather import EvidenceGatherer, Watched
+from streamapp.observe.join import Joined
 from streamapp.observe.measures import measures
 from streamapp.observe.metrics import Metrics, new_registry
 from streamapp.observe.observation import Observation
@@ -134,3 +135,13 @@ def test_missing_features_are_left_out(gatherer: EvidenceGatherer, scored_batch:
     evidence = seen(gatherer)
     assert evidence.of(CANDIDATE, "feature:weather:f0").sum() == 0
     assert evidence.of(CANDIDATE, "feature:distance").sum() == (batch.routes.answers == 1).sum()
+
+
+@pytest.mark.parametrize(("score", "label"), [(0.5, 1e200), (-1e200, 0.5), (0.5, np.inf)])
+def test_what_no_sum_can_hold_hides_nothing_else(gatherer: EvidenceGatherer, score: float, label: float) -> None:
+    watch(gatherer, OLD)
+    scores, labels = np.array([[0.5, 0.25], [0.5, score]]), np.array([0.5, label])
+    now, one = np.zeros(2, np.int64), np.ones(2, np.int16)
+    gatherer.joined(Joined(["a", "b"], now, one, scores, labels, np.zeros(2, np.int32)), OLD)
+    found = measures(from_document(to_document(seen(gatherer))))
+    assert (found["labels"], found["rmse"]) == (1, 0.25)
