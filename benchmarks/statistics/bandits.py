@@ -19,13 +19,14 @@ _DRAWS = 500
 @dataclass(frozen=True, slots=True)
 class Bandit:
     """levels: mean label of the champion at a look, a cycle. lift: the candidate's more. late: looks that half of the
-    labels are late by. spread: labels are beta distributed with that many counts, instead of 0 and 1. least: share that
-    either is left with, per cent."""
+    labels are late by. between: labels between two looks, 0 for as many as are asked for. spread: labels are beta
+    distributed with that many counts, instead of 0 and 1. least: share that either is left with, per cent."""
 
     name: str
     levels: tuple[float, ...]
     lift: float = 0.0
     late: int = 0
+    between: int = 0
     spread: float | None = None
     least: float = 5.0
 
@@ -52,6 +53,7 @@ class Ends:
 
 def measure(bandit: Bandit, seed: int, runs: int, looks: int, batch: int) -> Ends:
     """`looks` intervals with `batch` labels of both variants."""
+    batch = bandit.between or batch
     rng = np.random.default_rng(seed)
     better, worse, best = (np.zeros((runs, looks)) for _ in range(3))
     totals = np.zeros((2, 3, runs, looks))
@@ -120,3 +122,8 @@ UNEQUAL = (
     Bandit("10 % to 15 %", (0.1,), 0.05),
     Bandit("10 % to 8 %", (0.1,), -0.02),
 )
+LATE_AND_MANY = (
+    Bandit("equal, drifting, half late, 4,000 labels between", _DAYS, late=5, between=4_000),
+    Bandit("equal, drifting, half late, 20,000 labels between", _DAYS, late=5, between=20_000),
+)
+"""What the rule does not hold for: an interval mixes levels and shares of several."""

@@ -8,8 +8,9 @@ bets on them do not gain (`streamapp.bets`): P(capital ever reaches 1 / alpha) <
 from what was seen before, and whatever the level does from one interval to the next. That is what a comparison of
 totals does not have: with shares that move, it compares times of day as well as variants (Simpson's paradox).
 
-Assumed: rewards in [0, 1] that are independent, and within an interval of one distribution per variant. Not so where a
-routing key has many labels, which resemble each other.
+Assumed: rewards in [0, 1] that are independent, and within an interval of one distribution per variant and of constant
+shares. Not so where a routing key has many labels, which resemble each other, nor where labels come later than their
+interval while the level moves: then equal versions have winners (docs/experiments.md).
 """
 
 from msgspec import Struct
