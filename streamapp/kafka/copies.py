@@ -182,8 +182,9 @@ class CopyWriter:
             if self._transactions is None or isinstance(error, (KafkaConnectionError, OSError)):
                 raise PublishError(f"cannot connect to {servers}: {error!r}") from error
             raise ConfigError(
-                f"the broker at {servers} gives no transaction ({error!r}): a replay that is cut off could send "
-                "letters back twice; say --without-transactions if that is acceptable"
+                f"the broker at {servers} gives no transaction ({error!r}): with ACLs, allow Write on transactional id "
+                f"{self._transactions.transactional_id}. Without, a replay that is cut off could send letters back "
+                "twice; say --without-transactions if that is acceptable"
             ) from error
         return producer
 

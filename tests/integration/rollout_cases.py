@@ -114,7 +114,7 @@ class AllRolloutCases(RolloutCases):
             assert taken == ["Declare", "Declare"]
         before = ground.fed
         async with ground.feeding(400):
-            await asyncio.sleep(1.0)
+            await ground.until_fed(before + 400)
         answers = await ground.answers()
         assert answers.dead == []
         late = Counter(v["model_version"] for _, v in answers.predictions if int(v["id"][1:]) >= before)

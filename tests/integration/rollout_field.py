@@ -239,11 +239,11 @@ class Field:
             await future
         self.fed += events
 
-    async def until_fed_more(self) -> None:
-        """The broker takes events."""
-        fed, deadline = self.fed, time.monotonic() + PATIENCE_S
-        while self.fed == fed:
-            assert time.monotonic() < deadline, f"nothing was taken after {fed} events"
+    async def until_fed(self, events: int) -> None:
+        """The broker has taken so many."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.fed < events:
+            assert time.monotonic() < deadline, f"{self.fed} of {events} events were taken"
             await asyncio.sleep(0.01)
 
     async def answers(self) -> "Answers":

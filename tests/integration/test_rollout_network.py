@@ -122,7 +122,7 @@ async def test_a_broker_that_is_killed_in_the_middle_of_a_rollout(ground: Field,
         began_s = time.monotonic()
         proxied_kafka.kill()
         proxied_kafka.start()
-        await ground.until_fed_more()  # a broker that listens may have no leaders yet
+        await ground.until_fed(ground.fed + 1)  # a broker that listens may have no leaders yet
         blind_ms = int((time.monotonic() - began_s) * 1000)
         rollout = await ground.until(client, lambda r: r.over)
     assert rollout.status == "promoted", rollout.reason
